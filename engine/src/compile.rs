@@ -1,0 +1,123 @@
+//! What the compiler helper does: from any kind of WebAssembly to compiled code and a description.
+
+use crate::config::{Allocation, engine_config};
+use crate::describe::describe;
+use crate::wrap::to_component;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use wasm_encoder::Encode as _;
+use wasmtime::{Engine, Error, Result, bail};
+use wit_parser::{PackageMetadata, Resolve};
+
+/// Compiled code and what the component looks like from outside.
+pub struct Compiled {
+    artifact: Vec<u8>,
+    description: String,
+}
+
+impl Compiled {
+    /// Native code in Wasmtime's own container.
+    pub fn artifact(&self) -> &[u8] {
+        &self.artifact
+    }
+
+    /// JSON, as `describe.rs` defines it.
+    pub fn description(&self) -> &str {
+        &self.description
+    }
+}
+
+/// Turns a failure inside a parser or the compiler into an error instead of an abort.
+pub fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(result) => result,
+        Err(panic) => {
+            let reason = panic
+                .downcast_ref::<String>()
+                .map(String::as_str)
+                .or_else(|| panic.downcast_ref::<&str>().copied())
+                .unwrap_or("unknown");
+            bail!("{what} failed unexpectedly: {reason}")
+        }
+    }
+}
+
+/// Compiles `bytes`: a component, a core module, or the text form of either.
+///
+/// Errors say what is wrong with the input. This is meant to run in a process of its own: a
+/// hostile input can make it use any amount of time and memory.
+pub fn compile(bytes: &[u8], fuel: bool) -> Result<Box<Compiled>> {
+    guarded("compiling", || {
+        let component = to_component(bytes)?;
+        // Validation comes first, so that the description is made from a valid component only.
+        let engine = Engine::new(&engine_config(fuel, Allocation::OnDemand))?;
+        let artifact = engine.precompile_component(&component)?;
+        let description = describe(bytes, &component)?;
+        Ok(Box::new(Compiled { artifact, description }))
+    })
+}
+
+const WASMTIME_VERSION: &str = "48.0.8";
+
+/// The version of the engine, as `belljar --version` shows it.
+pub fn engine_version() -> String {
+    // Pinned to the letter in Cargo.toml; a test compares the two.
+    format!("wasmtime {WASMTIME_VERSION}")
+}
+
+/// Puts the documentation of the WIT package at `wit` (a file or a folder) into a component, as
+/// the custom section `package-docs`. An older section of that name is replaced.
+pub fn inject_docs(wit: &str, component: &[u8]) -> Result<Vec<u8>> {
+    guarded("reading the WIT package", || {
+        if !wasmparser::Parser::is_component(component) {
+            bail!("not a component: only components carry documentation");
+        }
+        let mut resolve = Resolve { all_features: true, ..Resolve::default() };
+        let (package, _) = resolve.push_path(wit).map_err(Error::from_anyhow)?;
+        let data = PackageMetadata::extract(&resolve, package).encode().map_err(Error::from_anyhow)?;
+        let mut output = without_section(component, PackageMetadata::SECTION_NAME)?;
+        let section = wasm_encoder::CustomSection {
+            name: PackageMetadata::SECTION_NAME.into(),
+            data: data.into(),
+        };
+        output.push(CUSTOM_SECTION_ID);
+        section.encode(&mut output);
+        Ok(output)
+    })
+}
+
+const CUSTOM_SECTION_ID: u8 = 0;
+
+/// Copies a component without its outermost custom sections of this name.
+fn without_section(component: &[u8], name: &str) -> Result<Vec<u8>> {
+    let mut output = Vec::with_capacity(component.len());
+    let mut copied = 0;
+    let mut depth = 0;
+    for payload in wasmparser::Parser::new(0).parse_all(component) {
+        match payload? {
+            wasmparser::Payload::ModuleSection { .. }
+            | wasmparser::Payload::ComponentSection { .. } => depth += 1,
+            wasmparser::Payload::End(_) if depth > 0 => depth -= 1,
+            wasmparser::Payload::CustomSection(section)
+                if depth == 0 && section.name() == name =>
+            {
+                let range = section.range();
+                // The range covers the contents; the id byte and the size stand before it.
+                let header = 1 + leb128_length(range.end - range.start);
+                output.extend_from_slice(&component[copied..range.start - header]);
+                copied = range.end;
+            }
+            _ => {}
+        }
+    }
+    output.extend_from_slice(&component[copied..]);
+    Ok(output)
+}
+
+fn leb128_length(mut value: usize) -> usize {
+    let mut length = 1;
+    while value >= 0x80 {
+        value >>= 7;
+        length += 1;
+    }
+    length
+}

@@ -1,0 +1,188 @@
+//! An open file: reads that never wait for a disk on a guest's thread, and counted writes.
+
+use super::{Files, HandleCount, OpenHow, error};
+use crate::bridge::ffi::FileStatus;
+use rustix::fs::{Timespec, Timestamps};
+use rustix::io::{Errno, ReadWriteFlags};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+/// The most that one read gives.
+pub const READ_LIMIT: usize = 256 << 10;
+
+/// A regular file that a guest has open.
+pub struct OpenFile {
+    descriptor: Arc<OwnedFd>,
+    read: bool,
+    write: bool,
+    files: Files,
+    _count: HandleCount,
+}
+
+/// Where a write goes.
+#[derive(Clone, Copy)]
+pub enum Place {
+    At(u64),
+    End,
+}
+
+impl OpenFile {
+    pub(super) fn new(
+        descriptor: OwnedFd,
+        how: OpenHow,
+        files: Files,
+        count: HandleCount,
+    ) -> Self {
+        OpenFile {
+            descriptor: Arc::new(descriptor),
+            read: how.read || !how.write,
+            write: how.write,
+            files,
+            _count: count,
+        }
+    }
+
+    pub fn flags(&self) -> (bool, bool) {
+        (self.read, self.write)
+    }
+
+    pub fn writable(&self) -> io::Result<()> {
+        if self.write { Ok(()) } else { Err(error(Errno::PERM)) }
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&OwnedFd) -> rustix::io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let descriptor = self.descriptor.clone();
+        match tokio::task::spawn_blocking(move || work(&descriptor)).await {
+            Ok(result) => result.map_err(error),
+            Err(_) => Err(io::ErrorKind::Interrupted.into()),
+        }
+    }
+
+    /// Reads what is in memory already; `None` where the disk would have to be asked.
+    pub fn try_read(&self, length: usize, offset: u64) -> Option<io::Result<Vec<u8>>> {
+        if !self.read {
+            return Some(Err(error(Errno::BADF)));
+        }
+        if self.files.host.grants_changed() {
+            return None;
+        }
+        let mut buffer = vec![0; length.min(READ_LIMIT)];
+        let slices = &mut [IoSliceMut::new(&mut buffer)];
+        match rustix::io::preadv2(&self.descriptor, slices, offset, ReadWriteFlags::NOWAIT) {
+            Ok(count) => {
+                buffer.truncate(count);
+                Some(Ok(buffer))
+            }
+            Err(Errno::AGAIN | Errno::OPNOTSUPP) => None,
+            Err(code) => Some(Err(error(code))),
+        }
+    }
+
+    /// Reads at most `length` bytes; none at the end of the file.
+    pub async fn read(&self, length: usize, offset: u64) -> io::Result<Vec<u8>> {
+        if let Some(result) = self.try_read(length, offset) {
+            return result;
+        }
+        self.files.still_granted().await?;
+        self.blocking(move |descriptor| {
+            let mut buffer = vec![0; length.min(READ_LIMIT)];
+            let count = rustix::io::pread(descriptor, &mut buffer, offset)?;
+            buffer.truncate(count);
+            Ok(buffer)
+        })
+        .await
+    }
+
+    /// Writes all of `bytes`.
+    pub async fn write(&self, bytes: bytes::Bytes, place: Place) -> io::Result<usize> {
+        self.writable()?;
+        self.files.still_granted().await?;
+        let counts = self.files.counts.clone();
+        let descriptor = self.descriptor.clone();
+        let work = move || -> io::Result<usize> {
+            let length = bytes.len() as u64;
+            let start = match place {
+                Place::At(offset) => offset,
+                Place::End => rustix::fs::fstat(&*descriptor).map_err(error)?.st_size as u64,
+            };
+            let end = start.checked_add(length).ok_or_else(|| error(Errno::FBIG))?;
+            counts.write(length, end)?;
+            let mut written = 0;
+            while written < bytes.len() {
+                let slices = &[IoSlice::new(&bytes[written..])];
+                let result = match place {
+                    Place::At(offset) => {
+                        rustix::io::pwrite(&*descriptor, &bytes[written..], offset + written as u64)
+                    }
+                    // The offset is ignored: each write goes to what is the end at that moment.
+                    Place::End => {
+                        rustix::io::pwritev2(&*descriptor, slices, 0, ReadWriteFlags::APPEND)
+                    }
+                };
+                match result {
+                    Ok(count) => written += count,
+                    Err(Errno::INTR) => {}
+                    Err(code) => return Err(error(code)),
+                }
+            }
+            Ok(written)
+        };
+        match tokio::task::spawn_blocking(work).await {
+            Ok(result) => result,
+            Err(_) => Err(io::ErrorKind::Interrupted.into()),
+        }
+    }
+
+    pub async fn set_size(&self, size: u64) -> io::Result<()> {
+        self.writable()?;
+        self.files.still_granted().await?;
+        let current = self.status().await?.size;
+        self.files.counts.write(size.saturating_sub(current), size)?;
+        self.blocking(move |descriptor| rustix::fs::ftruncate(descriptor, size)).await
+    }
+
+    pub async fn set_times(&self, (access, modification): (i64, i64)) -> io::Result<()> {
+        self.writable()?;
+        self.files.still_granted().await?;
+        let time = |nanoseconds: i64| match nanoseconds {
+            0.. => Timespec {
+                tv_sec: nanoseconds / 1_000_000_000,
+                tv_nsec: nanoseconds % 1_000_000_000,
+            },
+            _ => Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
+        };
+        let times =
+            Timestamps { last_access: time(access), last_modification: time(modification) };
+        self.blocking(move |descriptor| rustix::fs::futimens(descriptor, &times)).await
+    }
+
+    pub async fn sync(&self, data_only: bool) -> io::Result<()> {
+        self.files.still_granted().await?;
+        self.blocking(move |descriptor| {
+            if data_only { rustix::fs::fdatasync(descriptor) } else { rustix::fs::fsync(descriptor) }
+        })
+        .await
+    }
+
+    pub async fn status(&self) -> io::Result<FileStatus> {
+        self.files.still_granted().await?;
+        let status = rustix::fs::fstat(&*self.descriptor).map_err(error)?;
+        let time = |seconds: i64, nanoseconds: u64| {
+            seconds.saturating_mul(1_000_000_000).saturating_add_unsigned(nanoseconds)
+        };
+        Ok(FileStatus {
+            mode: status.st_mode,
+            links: status.st_nlink,
+            size: status.st_size.unsigned_abs(),
+            device: status.st_dev,
+            inode: status.st_ino,
+            access_time: time(status.st_atime, status.st_atime_nsec),
+            modification_time: time(status.st_mtime, status.st_mtime_nsec),
+            change_time: time(status.st_ctime, status.st_ctime_nsec),
+        })
+    }
+}

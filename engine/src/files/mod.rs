@@ -1,0 +1,394 @@
+//! wasi:filesystem, 0.2 and 0.3, over the host's file gate.
+//!
+//! Every operation on a path is decided and done by the host, which hands back descriptors. Reads
+//! and writes on those run here; each asks first whether the grants have changed, and counts.
+
+mod file;
+mod p2;
+mod p3;
+mod streams;
+
+use crate::bridge::ffi::{CallInput, FileOperation, FileReply, FileRequest, FileStatus, Host};
+use crate::state::State;
+use cxx::SharedPtr;
+pub use file::OpenFile;
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use wasmtime::component::Linker;
+
+/// The longest path that is handed to the host.
+const PATH_LIMIT: usize = 4_096;
+/// Entries of one directory that are read for a 0.2 guest, which gets them all at once.
+const ENTRY_LIMIT: usize = 1 << 16;
+
+/// Adds both versions of the interface, in place of the standard ones.
+pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    p2::add_to_linker(linker)?;
+    p3::add_to_linker(linker)
+}
+
+/// What one call has open and has written.
+pub struct FileUse {
+    handles: AtomicU32,
+    handles_allowed: u32,
+    written: AtomicU64,
+    written_allowed: u64,
+    hasher: RandomState,
+}
+
+impl FileUse {
+    /// Counts from zero, up to the limits of the call.
+    pub fn new(input: &CallInput) -> Self {
+        FileUse {
+            handles: AtomicU32::new(0),
+            handles_allowed: input.handles,
+            written: AtomicU64::new(0),
+            written_allowed: input.written,
+            hasher: RandomState::new(),
+        }
+    }
+
+    fn open(self: &Arc<Self>) -> io::Result<HandleCount> {
+        let taken = self.handles.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
+            (open < self.handles_allowed).then_some(open + 1)
+        });
+        match taken {
+            Ok(_) => Ok(HandleCount(self.clone())),
+            Err(_) => Err(io::Error::from_raw_os_error(EMFILE)),
+        }
+    }
+
+    /// Counts bytes that are about to be written, and refuses a file larger than the quota even
+    /// where most of it would be a hole.
+    fn write(&self, bytes: u64, end: u64) -> io::Result<()> {
+        let allowed = self.written_allowed;
+        let fits = |written: u64| written.checked_add(bytes).filter(|total| *total <= allowed);
+        let counted = self.written.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
+        if end > allowed || counted.is_err() {
+            return Err(io::Error::from_raw_os_error(EDQUOT));
+        }
+        Ok(())
+    }
+}
+
+/// One open handle; dropping it gives the place back.
+struct HandleCount(Arc<FileUse>);
+
+impl Drop for HandleCount {
+    fn drop(&mut self) {
+        self.0.handles.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+// Values of Linux, which is the only system that has the file gate.
+const EMFILE: i32 = 24;
+const EDQUOT: i32 = 122;
+
+fn error(code: rustix::io::Errno) -> io::Error {
+    io::Error::from_raw_os_error(code.raw_os_error())
+}
+
+/// What a guest's descriptor stands for.
+#[derive(Clone)]
+pub enum Descriptor {
+    Directory(Directory),
+    File(Arc<OpenFile>),
+}
+
+/// A directory is a place in a mount: the host looks at it again for every operation.
+#[derive(Clone)]
+pub struct Directory {
+    mount: u32,
+    path: String,
+    writable: bool,
+}
+
+impl Directory {
+    /// The path from the mount's root. What would climb out of this directory is refused here,
+    /// what would climb out of the mount is refused by the host.
+    fn join(&self, path: &str) -> io::Result<String> {
+        let mut depth = 0_i32;
+        for part in path.split('/') {
+            match part {
+                "" | "." => {}
+                ".." => depth -= 1,
+                _ => depth += 1,
+            }
+            if depth < 0 {
+                return Err(error(rustix::io::Errno::PERM));
+            }
+        }
+        if path.starts_with('/') {
+            return Err(error(rustix::io::Errno::PERM));
+        }
+        if path.is_empty() {
+            return Err(error(rustix::io::Errno::NOENT));
+        }
+        if self.path.len() + path.len() > PATH_LIMIT {
+            return Err(error(rustix::io::Errno::NAMETOOLONG));
+        }
+        Ok(if self.path == "." { path.to_owned() } else { format!("{}/{path}", self.path) })
+    }
+}
+
+impl Descriptor {
+    fn file(&self) -> io::Result<&Arc<OpenFile>> {
+        match self {
+            Descriptor::File(file) => Ok(file),
+            Descriptor::Directory(_) => Err(error(rustix::io::Errno::BADF)),
+        }
+    }
+
+    fn directory(&self) -> io::Result<&Directory> {
+        match self {
+            Descriptor::Directory(directory) => Ok(directory),
+            Descriptor::File(_) => Err(error(rustix::io::Errno::NOTDIR)),
+        }
+    }
+}
+
+/// How a file is opened.
+#[derive(Clone, Copy, Default)]
+pub struct OpenHow {
+    pub follow: bool,
+    pub create: bool,
+    pub exclusive: bool,
+    pub truncate: bool,
+    pub directory: bool,
+    pub read: bool,
+    pub write: bool,
+    pub mutate_directory: bool,
+}
+
+/// A reply whose descriptor is owned.
+struct Reply {
+    descriptor: Option<OwnedFd>,
+    status: FileStatus,
+    target: String,
+}
+
+impl Reply {
+    fn new(reply: FileReply) -> io::Result<Self> {
+        // SAFETY: the host gives the descriptor away with the reply, and nobody else has it.
+        let descriptor =
+            (reply.descriptor >= 0).then(|| unsafe { OwnedFd::from_raw_fd(reply.descriptor) });
+        match reply.error {
+            0 => Ok(Reply { descriptor, status: reply.status, target: reply.target }),
+            code => Err(io::Error::from_raw_os_error(code)),
+        }
+    }
+}
+
+/// File operations of one call. Cheap to clone; the operations borrow no store.
+#[derive(Clone)]
+pub struct Files {
+    host: SharedPtr<Host>,
+    counts: Arc<FileUse>,
+}
+
+fn request(operation: FileOperation, mount: u32, path: String) -> FileRequest {
+    FileRequest {
+        operation,
+        mount,
+        path,
+        follow: false,
+        create: false,
+        exclusive: false,
+        truncate: false,
+        directory: false,
+        read: false,
+        write: false,
+        to_mount: 0,
+        to_path: String::new(),
+        target: String::new(),
+        access_time: -1,
+        modification_time: -1,
+    }
+}
+
+impl Files {
+    /// Operations on behalf of one call.
+    pub fn new(host: SharedPtr<Host>, counts: Arc<FileUse>) -> Self {
+        Files { host, counts }
+    }
+
+    /// The granted folders, with the paths at which the guest finds them.
+    fn preopens(&self) -> Vec<(Descriptor, String)> {
+        let preopens = self.host.preopens().into_iter().map(|preopen| {
+            let (mount, writable) = (preopen.mount, preopen.writable);
+            let directory = Directory { mount, path: ".".into(), writable };
+            (Descriptor::Directory(directory), preopen.guest)
+        });
+        preopens.collect()
+    }
+
+    async fn ask(&self, request: FileRequest) -> io::Result<Reply> {
+        let host = self.host.clone();
+        let answer = tokio::task::spawn_blocking(move || Reply::new(host.file(&request)));
+        answer.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
+    }
+
+    /// Refuses to go on with what is open once its grant was taken back.
+    async fn still_granted(&self) -> io::Result<()> {
+        if !self.host.grants_changed() {
+            return Ok(());
+        }
+        let host = self.host.clone();
+        let answer = tokio::task::spawn_blocking(move || host.still_granted());
+        match answer.await {
+            Ok(true) => Ok(()),
+            _ => Err(error(rustix::io::Errno::ACCESS)),
+        }
+    }
+
+    async fn open(&self, base: &Directory, path: &str, how: OpenHow) -> io::Result<Descriptor> {
+        let count = self.counts.open()?;
+        let joined = base.join(path)?;
+        let mut request = request(FileOperation::Open, base.mount, joined.clone());
+        request.follow = how.follow;
+        request.create = how.create;
+        request.exclusive = how.exclusive;
+        request.truncate = how.truncate;
+        request.directory = how.directory;
+        request.read = how.read || !how.write;
+        request.write = how.write;
+        let reply = self.ask(request).await?;
+        if file_type(reply.status.mode) == rustix::fs::FileType::Directory {
+            if how.write || how.truncate {
+                return Err(error(rustix::io::Errno::ISDIR));
+            }
+            let writable = base.writable && how.mutate_directory;
+            return Ok(Descriptor::Directory(Directory {
+                mount: base.mount,
+                path: joined,
+                writable,
+            }));
+        }
+        let descriptor = reply.descriptor.ok_or_else(|| error(rustix::io::Errno::IO))?;
+        let file = OpenFile::new(descriptor, how, self.clone(), count);
+        Ok(Descriptor::File(Arc::new(file)))
+    }
+
+    /// A directory opened for reading its entries.
+    async fn open_entries(&self, directory: &Directory) -> io::Result<OwnedFd> {
+        let mut request = request(FileOperation::Open, directory.mount, directory.path.clone());
+        request.directory = true;
+        request.read = true;
+        request.follow = true;
+        self.ask(request).await?.descriptor.ok_or_else(|| error(rustix::io::Errno::IO))
+    }
+
+    async fn status(&self, descriptor: &Descriptor) -> io::Result<FileStatus> {
+        match descriptor {
+            Descriptor::File(file) => file.status().await,
+            Descriptor::Directory(directory) => self.status_at(directory, true, ".").await,
+        }
+    }
+
+    async fn status_at(
+        &self,
+        base: &Directory,
+        follow: bool,
+        path: &str,
+    ) -> io::Result<FileStatus> {
+        let mut request = request(FileOperation::Status, base.mount, base.join(path)?);
+        request.follow = follow;
+        Ok(self.ask(request).await?.status)
+    }
+
+    async fn set_times_at(
+        &self,
+        base: &Directory,
+        follow: bool,
+        path: &str,
+        (access, modification): (i64, i64),
+    ) -> io::Result<()> {
+        let mut request = request(FileOperation::SetTimes, base.mount, base.join(path)?);
+        request.follow = follow;
+        request.access_time = access;
+        request.modification_time = modification;
+        self.ask(request).await.map(drop)
+    }
+
+    async fn set_times(&self, descriptor: &Descriptor, times: (i64, i64)) -> io::Result<()> {
+        match descriptor {
+            Descriptor::File(file) => file.set_times(times).await,
+            Descriptor::Directory(directory) => {
+                self.set_times_at(directory, true, ".", times).await
+            }
+        }
+    }
+
+    /// An operation that needs nothing but its path.
+    async fn change(
+        &self,
+        operation: FileOperation,
+        base: &Directory,
+        path: &str,
+    ) -> io::Result<()> {
+        self.ask(request(operation, base.mount, base.join(path)?)).await.map(drop)
+    }
+
+    /// A rename or a link.
+    async fn move_to(
+        &self,
+        operation: FileOperation,
+        follow: bool,
+        from: (&Directory, &str),
+        to: (&Directory, &str),
+    ) -> io::Result<()> {
+        let mut request = request(operation, from.0.mount, from.0.join(from.1)?);
+        request.follow = follow;
+        request.to_mount = to.0.mount;
+        request.to_path = to.0.join(to.1)?;
+        self.ask(request).await.map(drop)
+    }
+
+    async fn symbolic_link(&self, base: &Directory, target: &str, path: &str) -> io::Result<()> {
+        let mut request = request(FileOperation::SymbolicLink, base.mount, base.join(path)?);
+        request.target = target.to_owned();
+        self.ask(request).await.map(drop)
+    }
+
+    async fn read_link(&self, base: &Directory, path: &str) -> io::Result<String> {
+        let request = request(FileOperation::ReadLink, base.mount, base.join(path)?);
+        Ok(self.ask(request).await?.target)
+    }
+
+    async fn same(&self, a: &Descriptor, b: &Descriptor) -> io::Result<bool> {
+        let (a, b) = (self.status(a).await?, self.status(b).await?);
+        Ok((a.device, a.inode) == (b.device, b.inode))
+    }
+
+    /// Two numbers that are the same for the same file within this call and tell nothing else.
+    fn identity(&self, status: &FileStatus) -> (u64, u64) {
+        let hash = |salt: u8| self.counts.hasher.hash_one((salt, status.device, status.inode));
+        (hash(0), hash(1))
+    }
+}
+
+fn file_type(mode: u32) -> rustix::fs::FileType {
+    rustix::fs::FileType::from_raw_mode(mode)
+}
+
+/// An entry of a directory.
+struct Entry {
+    name: String,
+    kind: rustix::fs::FileType,
+}
+
+/// Reads the entries of an open directory, without itself and its parent. Blocks.
+fn entries(directory: &OwnedFd) -> io::Result<impl Iterator<Item = io::Result<Entry>> + use<>> {
+    let entries = rustix::fs::Dir::read_from(directory).map_err(error)?;
+    Ok(entries.filter_map(|entry| match entry {
+        Ok(entry) => match entry.file_name().to_str() {
+            Ok("." | "..") => None,
+            Ok(name) => Some(Ok(Entry { name: name.to_owned(), kind: entry.file_type() })),
+            Err(_) => Some(Err(error(rustix::io::Errno::ILSEQ))),
+        },
+        Err(code) => Some(Err(error(code))),
+    }))
+}

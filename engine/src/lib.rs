@@ -1,0 +1,28 @@
+//! The engine of Belljar: the only code that names Wasmtime.
+//!
+//! It compiles components, loads compiled code and runs calls, each in a store of its own. It
+//! holds no policy and decides nothing: whatever a guest asks for, it asks the C++ host.
+
+mod arguments;
+mod bridge;
+mod call;
+mod capability;
+mod clocks;
+mod compile;
+mod config;
+mod describe;
+mod files;
+mod http;
+mod limits;
+mod live;
+mod machine;
+mod names;
+mod outcome;
+mod program;
+mod results;
+mod shape;
+mod state;
+mod stdio;
+mod streams;
+mod wide;
+mod wrap;

@@ -1,0 +1,259 @@
+//! What all calls share: engines, the runtime's threads, the tick.
+
+use crate::bridge::ffi::{FunctionName, MachineOptions};
+use crate::capability;
+use crate::compile::guarded;
+use crate::config::{Allocation, engine_config};
+use crate::files;
+use crate::limits::MemoryBudget;
+use crate::live::LiveTable;
+use crate::names;
+use crate::program::{Program, ProgramInner};
+use crate::state::State;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::Duration;
+use tokio::runtime::{Builder, Handle, Runtime};
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Result};
+
+/// How often running guests are asked whether they may go on.
+const TICK: Duration = Duration::from_millis(1);
+/// Ticks without a call after which the ticker sleeps.
+const IDLE_TICKS: u32 = 500;
+/// Threads for file operations that may block.
+const BLOCKING_THREADS: usize = 64;
+/// How long the end of the process waits for operations that cannot be interrupted.
+const SHUTDOWN: Duration = Duration::from_secs(1);
+
+/// Everything that is shared between programs. Lives as long as the last of them.
+pub struct Machine {
+    inner: Arc<MachineInner>,
+}
+
+pub struct MachineInner {
+    instances: u32,
+    flavors: Mutex<HashMap<(bool, bool), Arc<Flavor>>>,
+    capabilities: Mutex<Vec<(String, Vec<String>)>>,
+    pub live: LiveTable,
+    pub budget: Arc<MemoryBudget>,
+    pub ticker: Ticker,
+    /// Absent only while this is dropped.
+    runtime: Option<Runtime>,
+}
+
+/// An engine and what its guests may import.
+pub struct Flavor {
+    pub engine: Engine,
+    pub fuel: bool,
+    linker: Mutex<Linker<State>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes a machine; the pool of its default engine is reserved here.
+pub fn machine_new(options: &MachineOptions) -> Result<Box<Machine>> {
+    guarded("starting the engine", || {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(options.workers.max(1) as usize)
+            .max_blocking_threads(BLOCKING_THREADS)
+            .thread_name("belljar-guest")
+            .enable_all()
+            .build()?;
+        let inner = Arc::new(MachineInner {
+            instances: options.instances.max(1),
+            flavors: Mutex::default(),
+            capabilities: Mutex::default(),
+            live: LiveTable::default(),
+            budget: Arc::new(MemoryBudget::new(options.memory)),
+            ticker: Ticker::start()?,
+            runtime: Some(runtime),
+        });
+        inner.flavor(false, true)?;
+        Ok(Box::new(Machine { inner }))
+    })
+}
+
+impl Machine {
+    /// Lets programs that are loaded later import `functions` of `interface` from the embedder.
+    pub fn add_capability(&self, interface: &str, functions: &Vec<String>) -> Result<()> {
+        guarded("adding a host interface", || {
+            for flavor in lock(&self.inner.flavors).values() {
+                capability::add_to_linker(&mut lock(&flavor.linker), interface, functions)?;
+            }
+            lock(&self.inner.capabilities).push((interface.to_owned(), functions.clone()));
+            Ok(())
+        })
+    }
+
+    /// Maps compiled code from a file that the caller has checked.
+    pub fn load(
+        &self,
+        path: &str,
+        functions: &Vec<FunctionName>,
+        fuel: bool,
+    ) -> Result<Box<Program>> {
+        guarded("loading compiled code", || {
+            // A component that does not fit a slot of the pool runs outside it.
+            let pooled = self.inner.flavor(fuel, true)?;
+            let (flavor, component) = match Flavor::map(&pooled, path) {
+                Ok(component) => (pooled, component),
+                Err(first) => {
+                    let unpooled = self.inner.flavor(fuel, false)?;
+                    match Flavor::map(&unpooled, path) {
+                        Ok(component) => (unpooled, component),
+                        Err(_) => return Err(first),
+                    }
+                }
+            };
+            let pre = lock(&flavor.linker).instantiate_pre(&component)?;
+            let inner = ProgramInner::new(self.inner.clone(), flavor, pre, &component, functions)?;
+            Ok(Box::new(Program::new(inner)))
+        })
+    }
+
+    /// Ends a live instance; false where there is none of this number.
+    pub fn drop_live(&self, live: u64) -> bool {
+        self.inner.live.drop_live(live)
+    }
+}
+
+impl MachineInner {
+    pub fn handle(&self) -> &Handle {
+        match &self.runtime {
+            Some(runtime) => runtime.handle(),
+            None => unreachable!("the runtime is there until the machine is dropped"),
+        }
+    }
+
+    fn flavor(&self, fuel: bool, pooled: bool) -> Result<Arc<Flavor>> {
+        let mut flavors = lock(&self.flavors);
+        if let Some(flavor) = flavors.get(&(fuel, pooled)) {
+            return Ok(flavor.clone());
+        }
+        let allocation =
+            if pooled { Allocation::Pooled(self.instances) } else { Allocation::OnDemand };
+        let engine = Engine::new(&engine_config(fuel, allocation))?;
+        let mut linker = Linker::new(&engine);
+        wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+        wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+        wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+        wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+        // Files and names are the host's: these replace the standard implementations.
+        linker.allow_shadowing(true);
+        files::add_to_linker(&mut linker)?;
+        names::add_to_linker(&mut linker)?;
+        linker.allow_shadowing(false);
+        for (interface, functions) in lock(&self.capabilities).iter() {
+            capability::add_to_linker(&mut linker, interface, functions)?;
+        }
+        self.ticker.add(engine.clone());
+        let flavor = Arc::new(Flavor { engine, fuel, linker: Mutex::new(linker) });
+        flavors.insert((fuel, pooled), flavor.clone());
+        Ok(flavor)
+    }
+}
+
+impl Flavor {
+    fn map(&self, path: &str) -> Result<Component> {
+        // SAFETY: the caller has checked that the file is what Belljar's own compiler wrote, and
+        // hands over a name of the very descriptor it checked; files of the code cache are
+        // replaced and never changed in place.
+        unsafe { Component::deserialize_file(&self.engine, path) }
+    }
+}
+
+impl Drop for MachineInner {
+    fn drop(&mut self) {
+        self.ticker.stop();
+        if let Some(runtime) = self.runtime.take() {
+            // The last owner may be a task of this very runtime, where waiting is not allowed.
+            if Handle::try_current().is_ok() {
+                runtime.shutdown_background();
+            } else {
+                runtime.shutdown_timeout(SHUTDOWN);
+            }
+        }
+    }
+}
+
+/// Moves the epoch of all engines on while there are calls.
+pub struct Ticker {
+    shared: Arc<Ticking>,
+    thread: Thread,
+}
+
+#[derive(Default)]
+struct Ticking {
+    engines: Mutex<Vec<Engine>>,
+    calls: AtomicUsize,
+    running: AtomicBool,
+    stopped: AtomicBool,
+}
+
+impl Ticker {
+    fn start() -> Result<Self> {
+        let shared = Arc::new(Ticking::default());
+        let ticking = shared.clone();
+        let thread = thread::Builder::new()
+            .name("belljar-tick".into())
+            .spawn(move || ticking.run())?
+            .thread()
+            .clone();
+        Ok(Ticker { shared, thread })
+    }
+
+    fn add(&self, engine: Engine) {
+        lock(&self.shared.engines).push(engine);
+    }
+
+    /// A call begins: from now on there are ticks.
+    pub fn began(&self) {
+        self.shared.calls.fetch_add(1, Ordering::SeqCst);
+        if !self.shared.running.load(Ordering::SeqCst) {
+            self.thread.unpark();
+        }
+    }
+
+    /// A call has ended.
+    pub fn ended(&self) {
+        self.shared.calls.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn stop(&self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        self.thread.unpark();
+    }
+}
+
+impl Ticking {
+    fn run(&self) {
+        let mut idle = 0;
+        while !self.stopped.load(Ordering::SeqCst) {
+            if self.calls.load(Ordering::SeqCst) > 0 {
+                idle = 0;
+            } else {
+                idle += 1;
+            }
+            if idle > IDLE_TICKS {
+                self.running.store(false, Ordering::SeqCst);
+                // A call that began before the line above saw no sleeper: look again.
+                if self.calls.load(Ordering::SeqCst) == 0 && !self.stopped.load(Ordering::SeqCst) {
+                    thread::park();
+                }
+                self.running.store(true, Ordering::SeqCst);
+                idle = 0;
+                continue;
+            }
+            self.running.store(true, Ordering::SeqCst);
+            thread::sleep(TICK);
+            for engine in lock(&self.engines).iter() {
+                engine.increment_epoch();
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! From what the engine reports to how the call ended.
+
+use crate::bridge::ffi::{Frame, Outcome, OutcomeKind};
+use crate::call::Stopped;
+use crate::config::WASM_STACK;
+use crate::limits::LimitReached;
+use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
+use wasmtime_wasi::I32Exit;
+
+/// Frames of a backtrace that are reported.
+const FRAMES: usize = 32;
+/// Characters of a function's name that are reported.
+const NAME: usize = 200;
+
+/// An outcome of this kind.
+pub fn returned(kind: OutcomeKind, value: String) -> Outcome {
+    Outcome {
+        kind,
+        value,
+        message: String::new(),
+        frames: Vec::new(),
+        limit: String::new(),
+        used: 0,
+        allowed: 0,
+        exit_code: 0,
+        fuel_used: 0,
+        peak_memory: 0,
+        live: 0,
+        handles: Vec::new(),
+    }
+}
+
+fn with_message(kind: OutcomeKind, message: String) -> Outcome {
+    let mut outcome = returned(kind, String::new());
+    outcome.message = message;
+    outcome
+}
+
+/// Belljar failed.
+pub fn fault(message: &str) -> Outcome {
+    with_message(OutcomeKind::Fault, message.to_owned())
+}
+
+/// The arguments were wrong.
+pub fn refused(message: String) -> Outcome {
+    with_message(OutcomeKind::BadArguments, message)
+}
+
+fn limit(reached: &LimitReached) -> Outcome {
+    let mut outcome = with_message(OutcomeKind::Limit, reached.to_string());
+    outcome.limit = reached.key.to_owned();
+    outcome.used = reached.used;
+    outcome.allowed = reached.allowed;
+    outcome
+}
+
+/// What an error that ended a call says about how it ended. `growth` is the first refusal of
+/// memory: a guest that traps after one was stopped by it, whatever its trap says.
+pub fn classify(error: &Error, growth: Option<&LimitReached>) -> Outcome {
+    if error.is::<Stopped>() {
+        return returned(OutcomeKind::Cancelled, String::new());
+    }
+    if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
+        let mut outcome = returned(OutcomeKind::Exited, String::new());
+        outcome.exit_code = *code;
+        return outcome;
+    }
+    if let Some(reached) = error.downcast_ref::<LimitReached>() {
+        let mut outcome = limit(reached);
+        outcome.frames = frames(error);
+        return outcome;
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return fault("no sandbox is free");
+    }
+    if says(error, WRONG_RESOURCE) {
+        return refused("a handle is of another kind of resource than this function takes".into());
+    }
+    let stopped_by = match error.downcast_ref::<Trap>() {
+        Some(Trap::StackOverflow) => {
+            let stack = WASM_STACK as u64;
+            Some(LimitReached { key: "stack", used: stack, allowed: stack })
+        }
+        Some(Trap::OutOfFuel) => Some(LimitReached { key: "fuel", used: 0, allowed: 0 }),
+        _ if says(error, COPIED_TOO_MUCH) => Some(LimitReached { key: "output", used: 0, allowed: 0 }),
+        _ => growth.cloned(),
+    };
+    let mut outcome = match stopped_by {
+        Some(reached) => limit(&reached),
+        None => with_message(OutcomeKind::Trapped, error.root_cause().to_string()),
+    };
+    outcome.frames = frames(error);
+    outcome
+}
+
+// Two errors of the engine that have no public type. Tests hold the texts to what it says.
+const COPIED_TOO_MUCH: &str = "fuel allocated for hostcalls has been exhausted";
+const WRONG_RESOURCE: &str = "mismatched resource types";
+
+fn says(error: &Error, text: &str) -> bool {
+    error.chain().any(|cause| cause.to_string().contains(text))
+}
+
+fn frames(error: &Error) -> Vec<Frame> {
+    let Some(backtrace) = error.downcast_ref::<WasmBacktrace>() else { return Vec::new() };
+    let shorten = |name: &str| name.chars().take(NAME).collect::<String>();
+    let mut frames = Vec::new();
+    for frame in backtrace.frames().iter().take(FRAMES) {
+        let module = shorten(frame.module().name().unwrap_or_default());
+        let offset = frame.module_offset().unwrap_or(0) as u64;
+        let function = match frame.func_name() {
+            Some(name) => shorten(name),
+            None => format!("function {}", frame.func_index()),
+        };
+        let plain = Frame {
+            module,
+            function,
+            file: String::new(),
+            line: 0,
+            column: 0,
+            offset,
+        };
+        // One place in the code stands for several calls where the compiler inlined them.
+        for symbol in frame.symbols() {
+            frames.push(Frame {
+                module: plain.module.clone(),
+                function: symbol.name().map_or_else(|| plain.function.clone(), shorten),
+                file: shorten(symbol.file().unwrap_or_default()),
+                line: symbol.line().unwrap_or(0),
+                column: symbol.column().unwrap_or(0),
+                offset,
+            });
+        }
+        if frame.symbols().is_empty() {
+            frames.push(plain);
+        }
+    }
+    frames.truncate(FRAMES);
+    frames
+}

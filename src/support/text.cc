@@ -1,0 +1,186 @@
+#include "support/text.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <utility>
+
+namespace belljar {
+namespace {
+
+/// Decodes one code point at the front of `text`; length 0 means malformed.
+struct Decoded {
+  char32_t point = 0;
+  std::size_t length = 0;
+};
+
+Decoded decode(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
+  const std::uint8_t first = byte(0);
+  if (first < 0x80) return {first, 1};
+  const std::size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC2 ? 2 : 0;
+  if (length == 0 || first > 0xF4 || text.size() < length) return {};
+  char32_t point = first & (0xFFU >> (length + 1));
+  for (std::size_t i = 1; i < length; ++i) {
+    if ((byte(i) & 0xC0U) != 0x80) return {};
+    point = (point << 6) | (byte(i) & 0x3FU);
+  }
+  constexpr std::array<char32_t, 5> least{0, 0, 0x80, 0x800, 0x10000};
+  const bool surrogate = point >= 0xD800 && point <= 0xDFFF;
+  if (point < least[length] || surrogate || point > 0x10FFFF) return {};
+  return {point, length};
+}
+
+/// Characters that change how others are shown, or are not shown at all.
+bool deceives(char32_t point) {
+  constexpr std::array<std::pair<char32_t, char32_t>, 14> ranges{{
+      {0x0000, 0x0008},    // controls, but tab and newline
+      {0x000B, 0x001F},    // controls, escape among them
+      {0x007F, 0x009F},    // delete, C1 controls
+      {0x00AD, 0x00AD},    // soft hyphen
+      {0x061C, 0x061C},    // Arabic letter mark
+      {0x200B, 0x200F},    // zero width, directional marks
+      {0x2028, 0x202E},    // separators, bidirectional embeddings and overrides
+      {0x2060, 0x206F},    // invisible operators, bidirectional isolates
+      {0xE000, 0xF8FF},    // private use
+      {0xFE00, 0xFE0F},    // variation selectors, which can smuggle data
+      {0xFEFF, 0xFEFF},    // byte order mark
+      {0xFFF9, 0xFFFB},    // interlinear annotation
+      {0xE0000, 0xE0FFF},  // tags
+      {0xF0000, 0x10FFFF}, // private use
+  }};
+  return std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) {
+    return point >= range.first && point <= range.second;
+  });
+}
+
+/// The length of an ANSI escape sequence at the front of `text` (ECMA-48), which begins with ESC.
+std::size_t escape_length(std::string_view text) {
+  if (text.size() < 2) return 1;
+  const char kind = text[1];
+  if (kind == '[') {
+    for (std::size_t i = 2; i < text.size(); ++i) {
+      if (text[i] >= '@' && text[i] <= '~') return i + 1;
+    }
+    return text.size();
+  }
+  if (kind == ']' || kind == 'P' || kind == '_' || kind == '^') {
+    for (std::size_t i = 2; i < text.size(); ++i) {
+      if (text[i] == '\a') return i + 1;
+      if (text[i] == '\x1b' && i + 1 < text.size() && text[i + 1] == '\\') return i + 2;
+    }
+    return text.size();
+  }
+  return 2;
+}
+
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i);
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, change}));
+    }
+  }
+  return row.back();
+}
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
+
+}  // namespace
+
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = decode(text).length;
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+std::string clean_utf8(std::string_view text) {
+  std::string clean;
+  while (!text.empty()) {
+    const std::size_t length = decode(text).length;
+    clean += length == 0 ? std::string_view("\xEF\xBF\xBD") : text.substr(0, length);
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return clean;
+}
+
+CleanText clean_text(std::string_view text, std::size_t limit) {
+  CleanText clean;
+  while (!text.empty()) {
+    if (text.front() == '\x1b') {
+      text.remove_prefix(escape_length(text));
+      clean.changed = true;
+      continue;
+    }
+    const Decoded decoded = decode(text);
+    if (decoded.length == 0 || deceives(decoded.point)) {
+      text.remove_prefix(std::max<std::size_t>(decoded.length, 1));
+      clean.changed = true;
+      continue;
+    }
+    if (clean.text.size() + decoded.length > limit) {
+      clean.text += "…";
+      clean.changed = true;
+      break;
+    }
+    clean.text += text.substr(0, decoded.length);
+    text.remove_prefix(decoded.length);
+  }
+  return clean;
+}
+
+std::string one_line(std::string_view text, std::size_t limit) {
+  std::string line = clean_text(text, limit).text;
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::replace(line.begin(), line.end(), '\t', ' ');
+  return line;
+}
+
+std::optional<std::string> closest(std::string_view text, std::span<const std::string> candidates) {
+  std::size_t best = std::max<std::size_t>(2, text.size() / 3) + 1;
+  std::optional<std::string> found;
+  for (const std::string& candidate : candidates) {
+    const std::size_t d = distance(to_lower(text), to_lower(candidate));
+    if (d < best) {
+      best = d;
+      found = candidate;
+    }
+  }
+  return found;
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (true) {
+    const std::size_t at = text.find(separator);
+    parts.push_back(text.substr(0, at));
+    if (at == std::string_view::npos) return parts;
+    text.remove_prefix(at + 1);
+  }
+}
+
+std::string to_lower(std::string_view text) {
+  std::string lowered(text);
+  std::transform(lowered.begin(), lowered.end(), lowered.begin(), lower);
+  return lowered;
+}
+
+bool equals_ignoring_case(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string_view trim(std::string_view text) {
+  constexpr std::string_view blank = " \t\r\n";
+  const std::size_t first = text.find_first_not_of(blank);
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(blank) - first + 1);
+}
+
+}  // namespace belljar

@@ -1,0 +1,236 @@
+#include "policy/grant.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <utility>
+
+#include "policy/rules.h"
+#include "support/result.h"
+#include "support/text.h"
+
+namespace belljar::policy {
+namespace {
+
+constexpr std::array kinds{
+    std::pair{GrantKind::storage, std::string_view{"storage"}},
+    std::pair{GrantKind::network, std::string_view{"network"}},
+    std::pair{GrantKind::environment, std::string_view{"environment"}},
+    std::pair{GrantKind::secret, std::string_view{"secret"}},
+    std::pair{GrantKind::limit, std::string_view{"limit"}},
+    std::pair{GrantKind::capability, std::string_view{"capability"}},
+};
+
+Result<StorageRule> parse_storage(std::string_view value, const std::filesystem::path& folder) {
+  StorageRule rule;
+  rule.access.read = true;
+  if (value.ends_with(":rw")) {
+    rule.access.write = true;
+    value.remove_suffix(3);
+  } else if (value.ends_with(":ro")) {
+    value.remove_suffix(3);
+  }
+  // The guest's path is absolute, so what follows the last ":/" is it.
+  const std::size_t separator = value.rfind(":/");
+  const std::string_view host = value.substr(0, separator);
+  if (host.empty()) {
+    return fail(ErrorCode::invalid_argument,
+                "storage needs a folder: PATH, PATH:/guest/path or PATH:/guest/path:rw");
+  }
+  if (host.find('\0') != std::string_view::npos) {
+    return fail(ErrorCode::invalid_argument, "a path has no NUL in it");
+  }
+  rule.host = (folder / host).lexically_normal();
+  if (rule.host.has_relative_path() && !rule.host.has_filename()) rule.host = rule.host.parent_path();
+  if (separator == std::string_view::npos) {
+    rule.guest = default_guest_path(host, true);
+  } else {
+    BELLJAR_TRY(rule.guest, guest_path(value.substr(separator + 1)));
+  }
+  return rule;
+}
+
+Result<NetworkRule> parse_http(std::string_view value) {
+  std::vector<std::string> methods;
+  if (const std::size_t blank = value.find(' '); blank != std::string_view::npos) {
+    for (const std::string_view method : split(value.substr(0, blank), ',')) {
+      BELLJAR_CHECK(check_method(method));
+      methods.emplace_back(method);
+    }
+    value = trim(value.substr(blank + 1));
+  }
+  BELLJAR_TRY(NetworkRule rule, parse_host_rule(value, Defaults::https));
+  rule.methods = std::move(methods);
+  return rule;
+}
+
+Result<SecretRule> parse_secret(std::string_view value) {
+  SecretRule rule;
+  if (value.ends_with(":expose")) {
+    rule.expose = true;
+    value.remove_suffix(7);
+  }
+  const std::size_t at = value.find('@');
+  rule.name = std::string(value.substr(0, at));
+  BELLJAR_CHECK(check_secret_name(rule.name));
+  if (at == std::string_view::npos) {
+    if (!rule.expose) {
+      return fail(ErrorCode::invalid_argument,
+                  "\"{}\": say where the secret goes, as in {}@api.example:header=X-Api-Key", value,
+                  rule.name);
+    }
+    return rule;
+  }
+  const std::string_view rest = value.substr(at + 1);
+  const auto ends = [&](std::string_view name) -> std::size_t { return rest.find(name); };
+  std::size_t end = rest.size();
+  if (const auto header = ends(":header="); header != std::string_view::npos) {
+    rule.place = SecretPlace::header;
+    rule.detail = std::string(rest.substr(header + 8));
+    BELLJAR_CHECK(check_secret_header(rule.detail));
+    end = header;
+  } else if (const auto basic = ends(":basic="); basic != std::string_view::npos) {
+    rule.place = SecretPlace::basic;
+    rule.detail = std::string(rest.substr(basic + 7));
+    end = basic;
+  } else if (rest.ends_with(":bearer")) {
+    rule.place = SecretPlace::bearer;
+    end = rest.size() - 7;
+  } else {
+    return fail(ErrorCode::invalid_argument,
+                "\"{}\": end it with :header=NAME, :bearer or :basic=USER", value);
+  }
+  BELLJAR_TRY(rule.host, HostPattern::parse(rest.substr(0, end)));
+  return rule;
+}
+
+/// The rule that a value stands for, put into a document of its own.
+Result<Document> read(GrantKind kind, std::string_view value, const std::filesystem::path& folder) {
+  Document document;
+  switch (kind) {
+    case GrantKind::storage: {
+      BELLJAR_TRY(document.storage.emplace_back(), parse_storage(value, folder));
+      break;
+    }
+    case GrantKind::network:
+      if (value.starts_with("tcp:") || value.starts_with("udp:")) {
+        const Transport transport = value.starts_with("tcp:") ? Transport::tcp : Transport::udp;
+        BELLJAR_TRY(auto rule, parse_socket_rule(transport, value.substr(4)));
+        document.sockets.push_back(std::move(rule));
+      } else if (value.starts_with("cidr:")) {
+        BELLJAR_TRY(auto cidr, Cidr::parse(value.substr(5)));
+        document.cidrs.push_back(cidr);
+      } else {
+        BELLJAR_TRY(auto rule, parse_http(value));
+        document.network.push_back(std::move(rule));
+      }
+      break;
+    case GrantKind::environment: {
+      EnvironmentRule rule;
+      const std::size_t equals = value.find('=');
+      rule.key = std::string(value.substr(0, equals));
+      BELLJAR_CHECK(check_variable(rule.key));
+      if (equals != std::string_view::npos) rule.value = std::string(value.substr(equals + 1));
+      document.environment.push_back(std::move(rule));
+      break;
+    }
+    case GrantKind::secret: {
+      BELLJAR_TRY(auto rule, parse_secret(value));
+      document.secrets.push_back(std::move(rule));
+      break;
+    }
+    case GrantKind::limit: {
+      const std::size_t equals = value.find('=');
+      if (equals == std::string_view::npos) {
+        return fail(ErrorCode::invalid_argument, "\"{}\": write it like memory=128Mi",
+                    one_line(value, 60));
+      }
+      BELLJAR_CHECK(set_limit(document.limits, value.substr(0, equals), value.substr(equals + 1)));
+      break;
+    }
+    case GrantKind::capability:
+      if (value.empty()) return fail(ErrorCode::invalid_argument, "capability needs an interface");
+      document.capabilities.push_back({std::string(value)});
+      break;
+  }
+  return document;
+}
+
+/// Only storage has more than one way to be written.
+std::string canonical(GrantKind kind, std::string_view value, const Document& document) {
+  if (kind != GrantKind::storage) return std::string(value);
+  const StorageRule& rule = document.storage.front();
+  return fmt::format("{}:{}:{}", rule.host.native(), rule.guest, rule.access.write ? "rw" : "ro");
+}
+
+template <typename T>
+void append(std::vector<T>& to, std::vector<T>&& from) {
+  std::move(from.begin(), from.end(), std::back_inserter(to));
+}
+
+template <typename T>
+void raise(std::optional<T>& to, const std::optional<T>& from) {
+  if (from) to = from;
+}
+
+}  // namespace
+
+std::string Grant::text() const { return fmt::format("{}={}", name_of(kind), value); }
+
+std::string_view name_of(GrantKind kind) {
+  for (const auto& [known, name] : kinds) {
+    if (known == kind) return name;
+  }
+  return "unknown";
+}
+
+Result<GrantKind> parse_grant_kind(std::string_view name) {
+  std::vector<std::string> candidates;
+  for (const auto& [kind, known] : kinds) {
+    if (known == name) return kind;
+    candidates.emplace_back(known);
+  }
+  const auto meant = closest(name, candidates);
+  return fail(ErrorCode::invalid_argument, "unknown kind of grant \"{}\"; {}", one_line(name, 40),
+              meant ? fmt::format("did you mean {}?", *meant)
+                    : "use storage, network, environment, secret, limit or capability");
+}
+
+Result<Grant> parse_grant(std::string_view text, const std::filesystem::path& folder) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos) {
+    return fail(ErrorCode::invalid_argument,
+                "\"{}\" is not KIND=VALUE; write it like storage=./data or network=api.example",
+                one_line(text, 80));
+  }
+  BELLJAR_TRY(const GrantKind kind, parse_grant_kind(text.substr(0, equals)));
+  const std::string_view value = text.substr(equals + 1);
+  BELLJAR_TRY(const Document document,
+              in_context(read(kind, value, folder), std::string(name_of(kind))));
+  return Grant{kind, canonical(kind, value, document)};
+}
+
+Result<void> apply_grant(Document& document, const Grant& grant) {
+  BELLJAR_TRY(Document added, read(grant.kind, grant.value, "/"));
+  append(document.storage, std::move(added.storage));
+  append(document.network, std::move(added.network));
+  append(document.sockets, std::move(added.sockets));
+  append(document.cidrs, std::move(added.cidrs));
+  append(document.environment, std::move(added.environment));
+  append(document.secrets, std::move(added.secrets));
+  append(document.capabilities, std::move(added.capabilities));
+  raise(document.limits.memory, added.limits.memory);
+  raise(document.limits.fuel, added.limits.fuel);
+  raise(document.limits.timeout, added.limits.timeout);
+  raise(document.limits.instances, added.limits.instances);
+  raise(document.limits.output, added.limits.output);
+  raise(document.limits.handles, added.limits.handles);
+  raise(document.limits.written, added.limits.written);
+  raise(document.limits.files, added.limits.files);
+  raise(document.limits.response, added.limits.response);
+  raise(document.limits.requests, added.limits.requests);
+  raise(document.limits.clock, added.limits.clock);
+  return {};
+}
+
+}  // namespace belljar::policy

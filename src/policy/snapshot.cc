@@ -1,0 +1,378 @@
+#include "policy/snapshot.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "policy/rules.h"
+
+namespace belljar::policy {
+namespace {
+
+template <typename T>
+void append(std::vector<T>& to, const std::vector<T>& from) {
+  to.insert(to.end(), from.begin(), from.end());
+}
+
+template <typename T>
+void replace(std::optional<T>& to, const std::optional<T>& from) {
+  if (from) to = from;
+}
+
+/// Adds one granted document to the others. The last one that names a limit sets it.
+void merge(Document& to, const Document& from) {
+  append(to.storage, from.storage);
+  append(to.storage_denied, from.storage_denied);
+  append(to.network, from.network);
+  append(to.sockets, from.sockets);
+  append(to.cidrs, from.cidrs);
+  append(to.network_denied, from.network_denied);
+  append(to.sockets_denied, from.sockets_denied);
+  append(to.cidrs_denied, from.cidrs_denied);
+  append(to.environment, from.environment);
+  append(to.secrets, from.secrets);
+  append(to.capabilities, from.capabilities);
+  replace(to.limits.memory, from.limits.memory);
+  replace(to.limits.fuel, from.limits.fuel);
+  replace(to.limits.timeout, from.limits.timeout);
+  replace(to.limits.instances, from.limits.instances);
+  replace(to.limits.output, from.limits.output);
+  replace(to.limits.handles, from.limits.handles);
+  replace(to.limits.written, from.limits.written);
+  replace(to.limits.files, from.limits.files);
+  replace(to.limits.response, from.limits.response);
+  replace(to.limits.requests, from.limits.requests);
+  replace(to.limits.clock, from.limits.clock);
+}
+
+Decision denied(std::string rule, std::string reason, std::optional<Grant> remedy = {}) {
+  return {false, std::move(rule), std::move(reason), std::move(remedy)};
+}
+
+std::string url_of(const HttpFacts& request) {
+  std::string text = fmt::format("{}://{}", name_of(request.scheme), request.host.url_text());
+  if (request.port != default_port(request.scheme)) text += fmt::format(":{}", request.port);
+  return text;
+}
+
+bool endpoint_matches(const NetworkRule& rule, const HttpFacts& request) {
+  return rule.host.matches(request.host) && (!rule.port || *rule.port == request.port) &&
+         std::find(rule.schemes.begin(), rule.schemes.end(), request.scheme) != rule.schemes.end();
+}
+
+bool method_matches(const NetworkRule& rule, const HttpFacts& request) {
+  return rule.methods.empty() ||
+         std::find(rule.methods.begin(), rule.methods.end(), request.method) != rule.methods.end();
+}
+
+/// Looks for a rule of `rules` that matches. `problem` gets the reason why a rule for the host
+/// does not apply, where there is one.
+const NetworkRule* match(const std::vector<NetworkRule>& rules, const HttpFacts& request,
+                         bool when_in_doubt, std::string& problem) {
+  for (const NetworkRule& rule : rules) {
+    if (!endpoint_matches(rule, request)) continue;
+    if (!method_matches(rule, request)) {
+      problem = fmt::format("{} is allowed, but not the method {}", describe(rule), request.method);
+      continue;
+    }
+    if (rule.paths.empty()) return &rule;
+    const auto path = canonical_path(request.path);
+    if (!path) {
+      // A rule over paths cannot be applied to this one: an allow does not match, a deny does.
+      if (when_in_doubt) return &rule;
+      problem = path.error().message();
+      continue;
+    }
+    const bool matched = std::any_of(rule.paths.begin(), rule.paths.end(),
+                                     [&](const PathPattern& pattern) { return pattern.matches(*path); });
+    if (matched) return &rule;
+    problem = fmt::format("{} is allowed, but not the path {}", describe(rule), *path);
+  }
+  return nullptr;
+}
+
+const SocketRule* match(const std::vector<SocketRule>& rules, Transport transport,
+                        const Address& address, std::uint16_t port, std::span<const Host> names) {
+  const Host literal{address.text(), address};
+  for (const SocketRule& rule : rules) {
+    if (rule.transport != transport || rule.port != port) continue;
+    if (rule.host.matches(literal)) return &rule;
+    for (const Host& name : names) {
+      if (rule.host.matches(name)) return &rule;
+    }
+  }
+  return nullptr;
+}
+
+bool contains(const std::vector<Cidr>& ranges, const Address& address) {
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [&](const Cidr& range) { return range.contains(address); });
+}
+
+/// Whether `path` is `folder` or lies below it. Both are absolute and normal.
+bool is_below(const std::filesystem::path& path, const std::filesystem::path& folder) {
+  const auto [end, unused] =
+      std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+  return end == folder.end() || (end != folder.end() && end->empty());
+}
+
+/// What a ceiling or manifest leaves of the access to a mount. A ceiling speaks of the host's
+/// paths, a manifest of the guest's.
+Access bounded_access(const Document& bound, const StorageRule& rule, bool by_guest_path) {
+  Access access;
+  for (const StorageRule& allowed : bound.storage) {
+    const bool covers = by_guest_path ? is_below(rule.guest, allowed.guest)
+                                      : is_below(rule.host, allowed.host);
+    if (!covers) continue;
+    access.read = access.read || allowed.access.read;
+    access.write = access.write || allowed.access.write;
+  }
+  return {access.read && rule.access.read, access.write && rule.access.write};
+}
+
+constexpr std::string_view manifest_name = "the component's manifest";
+constexpr std::string_view ceiling_name = "the operator's ceiling";
+
+}  // namespace
+
+Grant storage_grant(const std::filesystem::path& host, std::string_view guest, bool write) {
+  return {GrantKind::storage, fmt::format("{}:{}:{}", host.native(), guest, write ? "rw" : "ro")};
+}
+
+std::shared_ptr<const Snapshot> Snapshot::compile(Sources sources) {
+  return std::make_shared<const Snapshot>(std::move(sources));
+}
+
+std::shared_ptr<const Snapshot> Snapshot::empty() { return compile({}); }
+
+Snapshot::Snapshot(Sources sources) : epoch_(sources.epoch) {
+  for (const Document& document : sources.granted) merge(granted_, document);
+  compile_mounts(sources);
+  compile_limits(sources);
+  for (EnvironmentRule& rule : granted_.environment) {
+    const auto allows = [&](const std::optional<Document>& bound) {
+      return !bound || !bound->has_environment ||
+             std::any_of(bound->environment.begin(), bound->environment.end(),
+                         [&](const EnvironmentRule& other) { return other.key == rule.key; });
+    };
+    if (allows(sources.manifest) && allows(sources.ceiling)) environment_.push_back(rule);
+  }
+  for (SecretRule& rule : granted_.secrets) {
+    const auto allows = [&](const std::optional<Document>& bound) {
+      return !bound || !bound->has_secrets ||
+             std::any_of(bound->secrets.begin(), bound->secrets.end(), [&](const SecretRule& other) {
+               return other.name == rule.name && (!rule.expose || other.expose);
+             });
+    };
+    if (allows(sources.manifest) && allows(sources.ceiling)) secrets_.push_back(rule);
+  }
+  if (sources.manifest) bounds_.emplace_back(manifest_name, std::move(*sources.manifest));
+  if (sources.ceiling) bounds_.emplace_back(ceiling_name, std::move(*sources.ceiling));
+}
+
+void Snapshot::compile_mounts(const Sources& sources) {
+  std::vector<StorageRule> denials = granted_.storage_denied;
+  if (sources.ceiling) append(denials, sources.ceiling->storage_denied);
+  for (StorageRule rule : granted_.storage) {
+    if (sources.manifest && sources.manifest->has_storage) {
+      rule.access = bounded_access(*sources.manifest, rule, true);
+    }
+    if (sources.ceiling && sources.ceiling->has_storage) {
+      rule.access = bounded_access(*sources.ceiling, rule, false);
+    }
+    std::vector<StorageRule> denied_below;
+    for (const StorageRule& denial : denials) {
+      if (is_below(rule.host, denial.host)) {
+        if (denial.access.read) rule.access.read = false;
+        if (denial.access.write) rule.access.write = false;
+      } else if (is_below(denial.host, rule.host)) {
+        denied_below.push_back(denial);
+      }
+    }
+    if (!rule.access.read && !rule.access.write) continue;
+    // Two grants of the same folder at the same place add up.
+    const auto same = std::find_if(mounts_.begin(), mounts_.end(), [&](const Mount& mount) {
+      return mount.rule.guest == rule.guest;
+    });
+    if (same == mounts_.end()) {
+      mounts_.push_back({std::move(rule), std::move(denied_below)});
+    } else if (same->rule.host == rule.host) {
+      same->rule.access.read = same->rule.access.read || rule.access.read;
+      same->rule.access.write = same->rule.access.write || rule.access.write;
+      same->rule.hardlinks = same->rule.hardlinks || rule.hardlinks;
+    } else {
+      // The later grant takes the place.
+      *same = {std::move(rule), std::move(denied_below)};
+    }
+  }
+}
+
+void Snapshot::compile_limits(const Sources& sources) {
+  const auto take = [&](auto& limit, const auto LimitRules::*rule) {
+    if (const auto& granted = granted_.limits.*rule) limit = *granted;
+    if (sources.ceiling) {
+      if (const auto& most = sources.ceiling->limits.*rule) limit = std::min(limit, *most);
+    }
+  };
+  take(limits_.memory, &LimitRules::memory);
+  take(limits_.timeout, &LimitRules::timeout);
+  take(limits_.instances, &LimitRules::instances);
+  take(limits_.output, &LimitRules::output);
+  take(limits_.handles, &LimitRules::handles);
+  take(limits_.written, &LimitRules::written);
+  take(limits_.files, &LimitRules::files);
+  take(limits_.response, &LimitRules::response);
+  take(limits_.requests, &LimitRules::requests);
+  // No fuel means no count, so a ceiling on it sets it; a coarser clock gives less away.
+  if (granted_.limits.fuel) limits_.fuel = *granted_.limits.fuel;
+  if (sources.ceiling && sources.ceiling->limits.fuel) {
+    const Fuel most = *sources.ceiling->limits.fuel;
+    limits_.fuel = limits_.fuel.value == 0 ? most : std::min(limits_.fuel, most);
+  }
+  if (granted_.limits.clock) limits_.clock = *granted_.limits.clock;
+  if (sources.ceiling && sources.ceiling->limits.clock) {
+    limits_.clock = std::max(limits_.clock, *sources.ceiling->limits.clock);
+  }
+}
+
+Decision Snapshot::decide(const HttpFacts& request) const {
+  const std::string url = url_of(request);
+  std::string problem;
+  if (const NetworkRule* rule = match(granted_.network_denied, request, true, problem)) {
+    return denied(fmt::format("network.deny {}", describe(*rule)),
+                  fmt::format("{} {} is denied by a rule", request.method, url));
+  }
+  problem.clear();
+  const NetworkRule* allowed = match(granted_.network, request, false, problem);
+  if (allowed == nullptr) {
+    Grant remedy{GrantKind::network, url};
+    if (request.scheme == Scheme::https && request.port == 443) {
+      remedy.value = request.host.url_text();
+    }
+    return denied("no rule",
+                  problem.empty() ? fmt::format("nothing allows requests to {}", url) : problem,
+                  std::move(remedy));
+  }
+  for (const auto& [name, bound] : bounds_) {
+    if (match(bound.network_denied, request, true, problem) != nullptr) {
+      return denied(name, fmt::format("{} denies {}", name, url));
+    }
+    if (bound.has_network && match(bound.network, request, false, problem) == nullptr) {
+      return denied(name, fmt::format("{} does not allow {} {}", name, request.method, url));
+    }
+  }
+  return {true, fmt::format("network.allow {}", describe(*allowed)), {}, {}};
+}
+
+Decision Snapshot::decide_lookup(const Host& host) const {
+  const auto names = [&](const SocketRule& rule) { return rule.host.matches(host); };
+  const auto rule = std::find_if(granted_.sockets.begin(), granted_.sockets.end(), names);
+  if (rule == granted_.sockets.end()) {
+    // HTTP needs no lookup by the guest, so a host rule is no reason to allow one.
+    return denied("no rule", fmt::format("nothing allows looking up {}", host.name),
+                  Grant{GrantKind::network, fmt::format("tcp:{}:PORT", host.url_text())});
+  }
+  for (const auto& [name, bound] : bounds_) {
+    if (bound.has_network &&
+        std::find_if(bound.sockets.begin(), bound.sockets.end(), names) == bound.sockets.end()) {
+      return denied(name, fmt::format("{} does not allow looking up {}", name, host.name));
+    }
+  }
+  return {true, fmt::format("network.allow {}", describe(*rule)), {}, {}};
+}
+
+Decision Snapshot::decide_address(const Address& address) const {
+  const std::string text = address.text();
+  if (contains(granted_.cidrs_denied, address)) {
+    return denied("network.deny cidr", fmt::format("the address {} is denied by a rule", text));
+  }
+  for (const auto& [name, bound] : bounds_) {
+    if (contains(bound.cidrs_denied, address)) {
+      return denied(name, fmt::format("{} denies the address {}", name, text));
+    }
+  }
+  const auto special = special_purpose(address);
+  if (!special) return {true, "a public address", {}, {}};
+  const auto lifts = [&](const std::vector<Cidr>& ranges) {
+    // A wide range does not open the door to a cloud's credentials; naming the address does.
+    return std::any_of(ranges.begin(), ranges.end(), [&](const Cidr& range) {
+      return range.contains(address) && (range.is_single() || !is_metadata(address));
+    });
+  };
+  if (!lifts(granted_.cidrs)) {
+    return denied("no rule", fmt::format("{} is {}", text, *special),
+                  Grant{GrantKind::network, fmt::format("cidr:{}", Cidr::of(address).text())});
+  }
+  for (const auto& [name, bound] : bounds_) {
+    if (bound.has_network && !lifts(bound.cidrs)) {
+      return denied(name, fmt::format("{} does not allow the address {}, {}", name, text, *special));
+    }
+  }
+  return {true, "network.allow cidr", {}, {}};
+}
+
+Decision Snapshot::decide_socket(Transport transport, const Address& address, std::uint16_t port,
+                                 std::span<const Host> names) const {
+  const Host literal{address.text(), address};
+  const std::string target =
+      fmt::format("{}:{}:{}", name_of(transport),
+                  names.empty() ? literal.url_text() : names.front().url_text(), port);
+  if (match(granted_.sockets_denied, transport, address, port, names) != nullptr) {
+    return denied("network.deny", fmt::format("{} is denied by a rule", target));
+  }
+  const SocketRule* rule = match(granted_.sockets, transport, address, port, names);
+  if (rule == nullptr) {
+    return denied("no rule", fmt::format("nothing allows a connection to {}", target),
+                  Grant{GrantKind::network, target});
+  }
+  for (const auto& [name, bound] : bounds_) {
+    const bool refuses =
+        match(bound.sockets_denied, transport, address, port, names) != nullptr ||
+        (bound.has_network && match(bound.sockets, transport, address, port, names) == nullptr);
+    if (refuses) return denied(name, fmt::format("{} does not allow {}", name, target));
+  }
+  Decision by_address = decide_address(address);
+  if (!by_address) return by_address;
+  return {true, fmt::format("network.allow {}", describe(*rule)), {}, {}};
+}
+
+Decision Snapshot::decide_capability(std::string_view interface) const {
+  const auto names = [&](const CapabilityRule& rule) { return rule.interface == interface; };
+  const auto has = [&](const std::vector<CapabilityRule>& rules) {
+    return std::any_of(rules.begin(), rules.end(), names);
+  };
+  if (!has(granted_.capabilities)) {
+    return denied("no rule", fmt::format("nothing allows using {}", interface),
+                  Grant{GrantKind::capability, std::string(interface)});
+  }
+  for (const auto& [name, bound] : bounds_) {
+    if (bound.has_capabilities && !has(bound.capabilities)) {
+      return denied(name, fmt::format("{} does not allow {}", name, interface));
+    }
+  }
+  return {true, fmt::format("capabilities.allow {}", interface), {}, {}};
+}
+
+bool Snapshot::has_sockets(Transport transport) const noexcept {
+  return std::any_of(granted_.sockets.begin(), granted_.sockets.end(),
+                     [&](const SocketRule& rule) { return rule.transport == transport; });
+}
+
+bool Snapshot::network_only_reads() const noexcept {
+  const auto reads = [](const NetworkRule& rule) {
+    return !rule.methods.empty() &&
+           std::all_of(rule.methods.begin(), rule.methods.end(), [](const std::string& method) {
+             return method == "GET" || method == "HEAD" || method == "OPTIONS";
+           });
+  };
+  return granted_.sockets.empty() &&
+         std::all_of(granted_.network.begin(), granted_.network.end(), reads);
+}
+
+bool Snapshot::grants_nothing() const noexcept {
+  return mounts_.empty() && environment_.empty() && secrets_.empty() && granted_.network.empty() &&
+         granted_.sockets.empty() && granted_.capabilities.empty();
+}
+
+}  // namespace belljar::policy

@@ -1,0 +1,133 @@
+// What one component may do, compiled from everything that has a say, and never changed.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "policy/document.h"
+#include "policy/grant.h"
+
+namespace belljar::policy {
+
+/// What a component asked for and was or was not allowed.
+struct Decision {
+  bool allowed = false;
+  /// The rule that decided: `network.allow api.example`, `no rule`.
+  std::string rule;
+  /// Why, for people and models: `nothing allows GET https://api.example/`.
+  std::string reason;
+  /// The grant that would have allowed it; nothing where a grant cannot help.
+  std::optional<Grant> remedy;
+
+  [[nodiscard]] explicit operator bool() const noexcept { return allowed; }
+};
+
+/// A request that a guest wants to make.
+struct HttpFacts {
+  Scheme scheme = Scheme::https;
+  Host host;
+  std::uint16_t port = 0;
+  std::string_view method;
+  /// As the guest wrote it, without the query.
+  std::string_view path;
+};
+
+/// A folder that a guest finds among its files.
+struct Mount {
+  StorageRule rule;
+  /// Folders and files below it that stay closed, with the kind of access that is denied.
+  std::vector<StorageRule> denied;
+};
+
+/// The limits of a call.
+struct Limits {
+  Bytes memory{std::uint64_t{128} << 20};
+  /// Zero where fuel is not counted.
+  Fuel fuel{0};
+  std::chrono::nanoseconds timeout{std::chrono::seconds(30)};
+  std::uint32_t instances = 16;
+  Bytes output{std::uint64_t{1} << 20};
+  std::uint32_t handles = 64;
+  Bytes written{std::uint64_t{64} << 20};
+  std::uint32_t files = 1'000;
+  Bytes response{std::uint64_t{16} << 20};
+  std::uint32_t requests = 16;
+  /// Zero gives the machine's resolution.
+  std::chrono::nanoseconds clock{0};
+};
+
+/// What goes into a snapshot.
+struct Sources {
+  /// Policies and grants that people gave; what one allows is allowed, what one denies is denied.
+  std::vector<Document> granted;
+  /// What the component says it needs. What it does not mention, it does not limit.
+  std::optional<Document> manifest;
+  /// What the operator allows at most. What it does not mention, it does not limit.
+  std::optional<Document> ceiling;
+  /// The grant epoch that the sources were read at.
+  std::uint64_t epoch = 0;
+};
+
+/// The permissions of a component. Immutable; any thread.
+class Snapshot {
+ public:
+  [[nodiscard]] static std::shared_ptr<const Snapshot> compile(Sources sources);
+  /// Allows nothing.
+  [[nodiscard]] static std::shared_ptr<const Snapshot> empty();
+
+  [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
+  [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
+  [[nodiscard]] std::span<const Mount> mounts() const noexcept { return mounts_; }
+  /// Variables that a guest sees, with fixed values where the policy gives them.
+  [[nodiscard]] std::span<const EnvironmentRule> environment() const noexcept {
+    return environment_;
+  }
+  [[nodiscard]] std::span<const SecretRule> secrets() const noexcept { return secrets_; }
+
+  [[nodiscard]] Decision decide(const HttpFacts& request) const;
+  /// About a name that is resolved for a raw socket.
+  [[nodiscard]] Decision decide_lookup(const Host& host) const;
+  /// About an address that a granted name has, or that was named itself.
+  [[nodiscard]] Decision decide_address(const Address& address) const;
+  /// About a raw socket; `names` are those that the resolver gave this address for.
+  [[nodiscard]] Decision decide_socket(Transport transport, const Address& address,
+                                       std::uint16_t port, std::span<const Host> names) const;
+  [[nodiscard]] Decision decide_capability(std::string_view interface) const;
+  /// Whether any raw socket of this kind could ever be allowed.
+  [[nodiscard]] bool has_sockets(Transport transport) const noexcept;
+
+  [[nodiscard]] bool has_network() const noexcept { return !granted_.network.empty(); }
+  /// Whether requests can only be ones that change nothing (RFC 9110, 9.2.1), and no sockets.
+  [[nodiscard]] bool network_only_reads() const noexcept;
+
+  /// Whether nothing is allowed beyond computing.
+  [[nodiscard]] bool grants_nothing() const noexcept;
+
+  explicit Snapshot(Sources sources);
+
+ private:
+  void compile_mounts(const Sources& sources);
+  void compile_limits(const Sources& sources);
+
+  std::uint64_t epoch_ = 0;
+  /// Everything that people granted, as one.
+  Document granted_;
+  /// Documents that must allow as well, for the sections that they have.
+  std::vector<std::pair<std::string, Document>> bounds_;
+  std::vector<Mount> mounts_;
+  std::vector<EnvironmentRule> environment_;
+  std::vector<SecretRule> secrets_;
+  Limits limits_;
+};
+
+/// The grant that opens a folder that lies at `host`, as a remedy.
+[[nodiscard]] Grant storage_grant(const std::filesystem::path& host, std::string_view guest,
+                                  bool write);
+
+}  // namespace belljar::policy

@@ -1,0 +1,135 @@
+#include "audit/reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "audit/writer.h"
+#include "support/json.h"
+#include "support/result.h"
+
+namespace belljar::audit {
+namespace {
+
+constexpr Bytes body_limit{1 << 20};
+
+StoredRecord read_row(const store::Statement& row) {
+  StoredRecord record;
+  record.chain = row.text(1);
+  record.sequence = row.number(2);
+  record.time = WallTime(std::chrono::microseconds(row.number(3)));
+  record.body = row.text(4);
+  const std::string hash = row.text(5);
+  if (hash.size() == record.hash.size()) std::copy(hash.begin(), hash.end(), record.hash.begin());
+  return record;
+}
+
+}  // namespace
+
+Result<Reader> Reader::open(const std::filesystem::path& path) {
+  BELLJAR_TRY(auto database, store::Database::open(path, log_migrations()));
+  return Reader(std::move(database));
+}
+
+Result<std::int64_t> Reader::read(const Filter& filter, std::int64_t after, const Each& each) {
+  std::string sql =
+      "SELECT rowid, chain, sequence, time, body, hash FROM records WHERE rowid > ?";
+  std::vector<std::string> texts;
+  const auto member = [&](const char* name, const std::optional<std::string>& value) {
+    if (!value) return;
+    sql += fmt::format(" AND json_extract(body, '$.{}') = ?", name);
+    texts.push_back(*value);
+  };
+  member("component", filter.component);
+  member("tool", filter.tool);
+  member("kind", filter.kind);
+  if (filter.since) {
+    sql += fmt::format(" AND time >= {}", filter.since->time_since_epoch().count());
+  }
+  if (filter.last) {
+    sql = fmt::format("SELECT * FROM ({} ORDER BY rowid DESC LIMIT {}) ORDER BY rowid", sql,
+                      *filter.last);
+  } else {
+    sql += " ORDER BY rowid";
+  }
+  BELLJAR_TRY(auto rows, database_->prepare(sql));
+  rows.bind(after);
+  for (const std::string& text : texts) rows.bind(text);
+  while (true) {
+    BELLJAR_TRY(const bool row, rows.step());
+    if (!row) return after;
+    after = rows.number(0);
+    each(read_row(rows));
+  }
+}
+
+Result<Verification> Reader::verify() {
+  Verification verification;
+  struct Anchor {
+    std::string by;
+    std::int64_t sequence;
+    std::string hash;
+  };
+  std::multimap<std::string, Anchor> anchors;
+  std::map<std::pair<std::string, std::int64_t>, Sha256> anchored_hashes;
+  BELLJAR_TRY(auto rows, database_->prepare(
+                             "SELECT rowid, chain, sequence, time, body, hash FROM records ORDER BY "
+                             "chain, sequence"));
+  Verification::Chain* chain = nullptr;
+  Sha256 head{};
+  while (true) {
+    BELLJAR_TRY(const bool row, rows.step());
+    if (!row) break;
+    const StoredRecord record = read_row(rows);
+    if (chain == nullptr || chain->id != record.chain) {
+      chain = &verification.chains.emplace_back();
+      chain->id = record.chain;
+      head = chain_origin(record.chain);
+    }
+    const auto problem = [&](std::string_view what) {
+      verification.problems.push_back(
+          fmt::format("chain {}, record {}: {}", record.chain, record.sequence, what));
+    };
+    if (record.sequence != ++chain->records) {
+      problem(fmt::format("record {} should come here; records are missing", chain->records));
+      chain->records = record.sequence;
+      head = record.hash;
+      continue;
+    }
+    if (chain_hash(head, record) != record.hash) problem("it was changed, or the one before it was");
+    head = record.hash;
+    chain->closed = false;
+    const auto body = parse_json(record.body, body_limit);
+    if (!body || !body->is_object()) {
+      problem("it is not a JSON object");
+      continue;
+    }
+    const std::string kind = body->value("kind", "");
+    if (kind == "stop") chain->closed = true;
+    if (kind != "anchor") continue;
+    for (const Json& anchor : body->value("heads", Json::array())) {
+      anchors.emplace(anchor.value("chain", ""), Anchor{record.chain, anchor.value("sequence", 0),
+                                                        anchor.value("hash", "")});
+    }
+  }
+  for (const auto& [id, anchor] : anchors) {
+    BELLJAR_TRY(auto row,
+                database_->prepare("SELECT hash FROM records WHERE chain = ? AND sequence = ?"));
+    row.bind(id).bind(anchor.sequence);
+    BELLJAR_TRY(const bool found, row.step());
+    const std::string hash = found ? row.text(0) : std::string();
+    const std::string hex =
+        to_hex({reinterpret_cast<const std::uint8_t*>(hash.data()), hash.size()});
+    if (hex != anchor.hash) {
+      verification.problems.push_back(
+          fmt::format("chain {}, record {}: chain {} has seen it otherwise; records were removed or "
+                      "rewritten",
+                      id, anchor.sequence, anchor.by));
+    }
+  }
+  return verification;
+}
+
+}  // namespace belljar::audit

@@ -1,0 +1,201 @@
+#include "store/database.h"
+
+#include <fmt/format.h>
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include <utility>
+
+#include "support/file.h"
+#include "support/result.h"
+
+namespace belljar::store {
+namespace {
+
+/// How long a writer waits for another process's transaction.
+constexpr int busy_milliseconds = 10'000;
+
+std::unexpected<Error> failed(sqlite3* connection, std::string_view doing) {
+  const int code = sqlite3_extended_errcode(connection);
+  const bool busy = (code & 0xFF) == SQLITE_BUSY;
+  return fail(busy ? ErrorCode::unavailable : ErrorCode::storage, "the state database: {}: {}",
+              doing, busy ? "another process holds it" : sqlite3_errmsg(connection));
+}
+
+}  // namespace
+
+void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
+
+void Statement::check(int code) {
+  if (code != SQLITE_OK && failure_ == SQLITE_OK) failure_ = code;
+}
+
+Statement& Statement::bind(std::string_view text) {
+  check(sqlite3_bind_text64(statement_.get(), next_parameter_++, text.data(), text.size(),
+                            SQLITE_TRANSIENT, SQLITE_UTF8));
+  return *this;
+}
+
+Statement& Statement::bind(std::int64_t number) {
+  check(sqlite3_bind_int64(statement_.get(), next_parameter_++, number));
+  return *this;
+}
+
+Statement& Statement::bind_blob(std::string_view bytes) {
+  check(sqlite3_bind_blob64(statement_.get(), next_parameter_++, bytes.data(), bytes.size(),
+                            SQLITE_TRANSIENT));
+  return *this;
+}
+
+Statement& Statement::bind_optional(const std::optional<std::string>& text) {
+  if (text) return bind(std::string_view(*text));
+  check(sqlite3_bind_null(statement_.get(), next_parameter_++));
+  return *this;
+}
+
+Statement& Statement::bind_optional(const std::optional<std::int64_t>& number) {
+  if (number) return bind(*number);
+  check(sqlite3_bind_null(statement_.get(), next_parameter_++));
+  return *this;
+}
+
+Result<bool> Statement::step() {
+  if (failure_ == SQLITE_OK) {
+    const int code = sqlite3_step(statement_.get());
+    if (code == SQLITE_ROW) return true;
+    if (code == SQLITE_DONE) return false;
+  }
+  return failed(sqlite3_db_handle(statement_.get()), "a statement failed");
+}
+
+Result<void> Statement::run() {
+  BELLJAR_TRY(const bool row, step());
+  static_cast<void>(row);
+  return {};
+}
+
+void Statement::reset() {
+  sqlite3_reset(statement_.get());
+  sqlite3_clear_bindings(statement_.get());
+  next_parameter_ = 1;
+  failure_ = SQLITE_OK;
+}
+
+std::string Statement::text(int column) const {
+  const void* const data = sqlite3_column_blob(statement_.get(), column);
+  const int size = sqlite3_column_bytes(statement_.get(), column);
+  if (data == nullptr) return {};
+  return {static_cast<const char*>(data), static_cast<std::size_t>(size)};
+}
+
+std::int64_t Statement::number(int column) const {
+  return sqlite3_column_int64(statement_.get(), column);
+}
+
+std::optional<std::string> Statement::optional_text(int column) const {
+  if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL) return std::nullopt;
+  return text(column);
+}
+
+std::optional<std::int64_t> Statement::optional_number(int column) const {
+  if (sqlite3_column_type(statement_.get(), column) == SQLITE_NULL) return std::nullopt;
+  return number(column);
+}
+
+void Database::Close::operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
+
+Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& path,
+                                                 std::span<const std::string_view> migrations,
+                                                 Mode mode) {
+  // The permissions are set before SQLite makes its side files, which take after the database.
+  const mode_t before = ::umask(0077);
+  sqlite3* connection = nullptr;
+  const int flags = (mode == Mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
+                                              : SQLITE_OPEN_READONLY) |
+                    SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
+  const int code = sqlite3_open_v2(path.c_str(), &connection, flags, nullptr);
+  std::unique_ptr<Database> database(new Database(connection));
+  const auto doing = [&] { return fmt::format("opening {}", path.native()); };
+  Result<void> ready;
+  if (code != SQLITE_OK) {
+    ready = failed(connection, doing());
+  } else {
+    sqlite3_extended_result_codes(connection, 1);
+    sqlite3_busy_timeout(connection, busy_milliseconds);
+    if (mode == Mode::read_write) {
+      ready = database->execute(
+          "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+          "PRAGMA trusted_schema = OFF;");
+    }
+    if (ready) ready = database->migrate(migrations, mode);
+  }
+  ::umask(before);
+  if (!ready) return std::unexpected(std::move(ready).error().with_context(path.native()));
+  return database;
+}
+
+Result<Statement> Database::prepare(std::string_view sql) {
+  sqlite3_stmt* statement = nullptr;
+  const int code = sqlite3_prepare_v2(connection_.get(), sql.data(), static_cast<int>(sql.size()),
+                                      &statement, nullptr);
+  if (code != SQLITE_OK) return failed(connection_.get(), "a statement is wrong");
+  return Statement(statement);
+}
+
+Result<void> Database::execute(std::string_view sql) {
+  const std::string terminated(sql);
+  if (sqlite3_exec(connection_.get(), terminated.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+    return failed(connection_.get(), "a statement failed");
+  }
+  return {};
+}
+
+Result<void> Database::migrate(std::span<const std::string_view> migrations, Mode mode) {
+  const auto version = [&]() -> Result<std::int64_t> {
+    BELLJAR_TRY(Statement statement, prepare("PRAGMA user_version"));
+    BELLJAR_CHECK(statement.step());
+    return statement.number(0);
+  };
+  const auto newest = static_cast<std::int64_t>(migrations.size());
+  BELLJAR_TRY(std::int64_t current, version());
+  if (current == newest) return {};
+  if (current < newest && mode == Mode::read_write) {
+    // The version is read again under the write lock: another process may have been faster.
+    BELLJAR_TRY(Transaction transaction, Transaction::begin(*this));
+    BELLJAR_TRY(current, version());
+    for (; current < newest; ++current) {
+      BELLJAR_CHECK(execute(migrations[static_cast<std::size_t>(current)]));
+      BELLJAR_CHECK(execute(fmt::format("PRAGMA user_version = {}", current + 1)));
+    }
+    BELLJAR_CHECK(transaction.commit());
+  }
+  if (current > newest) {
+    return fail(ErrorCode::storage,
+                "it was written by a newer Belljar (schema {}, this one knows {}); upgrade this "
+                "program, or point BELLJAR_HOME to another folder",
+                current, newest);
+  }
+  if (current < newest) {
+    return fail(ErrorCode::storage, "it has an older schema and cannot be written to");
+  }
+  return {};
+}
+
+Result<Transaction> Transaction::begin(Database& database) {
+  BELLJAR_CHECK(database.execute("BEGIN IMMEDIATE"));
+  return Transaction(database);
+}
+
+Transaction::~Transaction() {
+  if (database_ == nullptr) return;
+  // Nothing can be done about a failure here; the next statement will report the connection.
+  static_cast<void>(database_->execute("ROLLBACK"));
+}
+
+Result<void> Transaction::commit() {
+  BELLJAR_CHECK(database_->execute("COMMIT"));
+  database_ = nullptr;
+  return {};
+}
+
+}  // namespace belljar::store

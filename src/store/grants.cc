@@ -1,0 +1,287 @@
+#include "store/grants.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <utility>
+
+#include "support/result.h"
+#include "support/text.h"
+
+namespace belljar::store {
+namespace {
+
+/// Requests that are kept; older ones make room.
+constexpr std::int64_t maximum_requests = 1'000;
+
+std::int64_t to_number(WallTime time) { return time.time_since_epoch().count(); }
+
+WallTime to_time(std::int64_t number) { return WallTime(std::chrono::microseconds(number)); }
+
+std::optional<std::int64_t> to_number(const std::optional<WallTime>& time) {
+  if (!time) return std::nullopt;
+  return to_number(*time);
+}
+
+constexpr std::string_view grant_columns =
+    "id, component, digest, kind, value, expires_at, session, uses_left, granted_at, granted_by, "
+    "channel";
+
+Result<StoredGrant> read_grant(const Statement& row) {
+  StoredGrant grant;
+  grant.id = row.number(0);
+  grant.component = {row.text(1), row.text(2)};
+  BELLJAR_TRY(grant.grant.kind, policy::parse_grant_kind(row.text(3)));
+  grant.grant.value = row.text(4);
+  if (const auto expires = row.optional_number(5)) grant.scope.until = to_time(*expires);
+  grant.scope.session = row.optional_text(6);
+  grant.scope.uses = row.optional_number(7);
+  grant.granted_at = to_time(row.number(8));
+  grant.by = {row.text(9), row.text(10)};
+  return grant;
+}
+
+StoredRequest read_request(const Statement& row) {
+  return {.id = row.text(0),
+          .component = {row.text(1), row.text(2)},
+          .grant_text = row.text(3),
+          .reason = row.text(4),
+          .first_at = to_time(row.number(5)),
+          .last_at = to_time(row.number(6)),
+          .times = row.number(7)};
+}
+
+constexpr std::string_view request_columns =
+    "id, component, digest, grant_text, reason, first_at, last_at, times";
+
+}  // namespace
+
+Result<std::int64_t> Grants::add(const ComponentKey& component, const policy::Grant& grant,
+                                 const GrantScope& scope, const Grantor& by) {
+  Database& database = state_.database();
+  std::int64_t id = 0;
+  {
+    const auto lock = database.lock();
+    const std::int64_t now = to_number(state_.clock().now());
+    BELLJAR_TRY(Transaction transaction, Transaction::begin(database));
+    BELLJAR_TRY(Statement replace,
+                database.prepare("UPDATE grants SET revoked_at = ? WHERE revoked_at IS NULL AND "
+                                 "component = ? AND digest = ? AND kind = ? AND value = ?"));
+    replace.bind(now).bind(component.name).bind(component.digest);
+    BELLJAR_CHECK(replace.bind(name_of(grant.kind)).bind(grant.value).run());
+    BELLJAR_TRY(Statement insert,
+                database.prepare("INSERT INTO grants (component, digest, kind, value, expires_at, "
+                                 "session, uses_left, granted_at, granted_by, channel) "
+                                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"));
+    insert.bind(component.name).bind(component.digest).bind(name_of(grant.kind)).bind(grant.value);
+    insert.bind_optional(to_number(scope.until)).bind_optional(scope.session);
+    insert.bind_optional(scope.uses);
+    insert.bind(now).bind(by.who).bind(by.channel);
+    BELLJAR_CHECK(insert.step());
+    id = insert.number(0);
+    insert.reset();
+    BELLJAR_TRY(Statement settle, database.prepare("DELETE FROM requests WHERE component = ? AND "
+                                                   "digest = ? AND grant_text = ?"));
+    BELLJAR_CHECK(settle.bind(component.name).bind(component.digest).bind(grant.text()).run());
+    BELLJAR_CHECK(transaction.commit());
+  }
+  state_.epoch().advance();
+  return id;
+}
+
+Result<bool> Grants::revoke(std::int64_t id) {
+  bool found = false;
+  {
+    const auto lock = state_.database().lock();
+    BELLJAR_TRY(Statement update,
+                state_.database().prepare("UPDATE grants SET revoked_at = ? WHERE id = ? AND "
+                                          "revoked_at IS NULL RETURNING id"));
+    update.bind(to_number(state_.clock().now())).bind(id);
+    BELLJAR_TRY(found, update.step());
+  }
+  state_.epoch().advance();
+  return found;
+}
+
+Result<std::int64_t> Grants::revoke_all(std::string_view component) {
+  std::int64_t count = 0;
+  {
+    Database& database = state_.database();
+    const auto lock = database.lock();
+    BELLJAR_TRY(Transaction transaction, Transaction::begin(database));
+    BELLJAR_TRY(Statement update,
+                database.prepare("UPDATE grants SET revoked_at = ? WHERE component = ? AND "
+                                 "revoked_at IS NULL RETURNING id"));
+    update.bind(to_number(state_.clock().now())).bind(component);
+    for (;; ++count) {
+      BELLJAR_TRY(const bool more, update.step());
+      if (!more) break;
+    }
+    BELLJAR_TRY(Statement remove,
+                database.prepare("DELETE FROM policies WHERE component = ? RETURNING component"));
+    remove.bind(component);
+    for (;; ++count) {
+      BELLJAR_TRY(const bool more, remove.step());
+      if (!more) break;
+    }
+    update.reset();
+    remove.reset();
+    BELLJAR_CHECK(transaction.commit());
+  }
+  state_.epoch().advance();
+  return count;
+}
+
+Result<void> Grants::carry_over(const ComponentKey& from, const ComponentKey& to) {
+  {
+    Database& database = state_.database();
+    const auto lock = database.lock();
+    BELLJAR_TRY(Transaction transaction, Transaction::begin(database));
+    BELLJAR_TRY(Statement grants,
+                database.prepare("UPDATE grants SET digest = ? WHERE component = ? AND digest = ? "
+                                 "AND revoked_at IS NULL"));
+    BELLJAR_CHECK(grants.bind(to.digest).bind(from.name).bind(from.digest).run());
+    BELLJAR_TRY(Statement policies,
+                database.prepare("UPDATE OR REPLACE policies SET digest = ? WHERE component = ? "
+                                 "AND digest = ?"));
+    BELLJAR_CHECK(policies.bind(to.digest).bind(from.name).bind(from.digest).run());
+    BELLJAR_CHECK(transaction.commit());
+  }
+  state_.epoch().advance();
+  return {};
+}
+
+Result<std::vector<StoredGrant>> Grants::list(const std::optional<ComponentKey>& component) const {
+  Database& database = state_.database();
+  const auto lock = database.lock();
+  const std::string where = component ? "component = ? AND digest = ? AND " : "";
+  BELLJAR_TRY(Statement rows,
+              database.prepare(fmt::format(
+                  "SELECT {} FROM grants WHERE {} revoked_at IS NULL AND (expires_at IS NULL OR "
+                  "expires_at > ?) AND (uses_left IS NULL OR uses_left > 0) ORDER BY id",
+                  grant_columns, where)));
+  if (component) rows.bind(component->name).bind(component->digest);
+  rows.bind(to_number(state_.clock().now()));
+  std::vector<StoredGrant> grants;
+  while (true) {
+    BELLJAR_TRY(const bool row, rows.step());
+    if (!row) return grants;
+    BELLJAR_TRY(grants.emplace_back(), read_grant(rows));
+  }
+}
+
+Result<void> Grants::approve_policy(const ComponentKey& component, std::string_view path,
+                                    std::string_view text, const Grantor& by) {
+  {
+    const auto lock = state_.database().lock();
+    BELLJAR_TRY(Statement insert,
+                state_.database().prepare("INSERT OR REPLACE INTO policies VALUES (?, ?, ?, ?, ?, ?, "
+                                          "?, ?)"));
+    insert.bind(component.name).bind(component.digest).bind(to_hex(sha256(text))).bind(path);
+    insert.bind(text).bind(to_number(state_.clock().now())).bind(by.who).bind(by.channel);
+    BELLJAR_CHECK(insert.run());
+  }
+  state_.epoch().advance();
+  return {};
+}
+
+Result<std::optional<StoredPolicy>> Grants::policy(const ComponentKey& component) const {
+  const auto lock = state_.database().lock();
+  BELLJAR_TRY(Statement row, state_.database().prepare(
+                                 "SELECT policy_digest, path, text, approved_at, approved_by, "
+                                 "channel FROM policies WHERE component = ? AND digest = ?"));
+  row.bind(component.name).bind(component.digest);
+  BELLJAR_TRY(const bool found, row.step());
+  if (!found) return std::nullopt;
+  return StoredPolicy{.component = component,
+                      .policy_digest = row.text(0),
+                      .path = row.text(1),
+                      .text = row.text(2),
+                      .approved_at = to_time(row.number(3)),
+                      .by = {row.text(4), row.text(5)}};
+}
+
+Result<Grants::Effective> Grants::effective(const ComponentKey& component,
+                                            std::string_view session) const {
+  Effective effective;
+  // The epoch first: a change in between makes the result look old, and never the other way.
+  effective.epoch = state_.epoch().value();
+  BELLJAR_TRY(const auto approved, policy(component));
+  if (approved) {
+    const std::filesystem::path path(approved->path);
+    BELLJAR_TRY(effective.documents.emplace_back(),
+                policy::parse_policy(approved->text, approved->path, path.parent_path()));
+  }
+  BELLJAR_TRY(const auto grants, list(component));
+  policy::Document granted;
+  for (const StoredGrant& grant : grants) {
+    if (grant.scope.session && *grant.scope.session != session) continue;
+    BELLJAR_CHECK(apply_grant(granted, grant.grant));
+    if (grant.scope.until &&
+        (!effective.next_expiry || *grant.scope.until < *effective.next_expiry)) {
+      effective.next_expiry = grant.scope.until;
+    }
+    if (grant.scope.uses) effective.counted.push_back(grant.id);
+  }
+  effective.documents.push_back(std::move(granted));
+  return effective;
+}
+
+Result<void> Grants::use_up(const std::vector<std::int64_t>& counted) {
+  const auto lock = state_.database().lock();
+  for (const std::int64_t id : counted) {
+    BELLJAR_TRY(Statement use, state_.database().prepare(
+                                   "UPDATE grants SET uses_left = uses_left - 1 WHERE id = ?"));
+    BELLJAR_CHECK(use.bind(id).run());
+  }
+  return {};
+}
+
+Result<std::string> Grants::note_request(const ComponentKey& component, const policy::Grant& grant,
+                                         std::string_view reason) {
+  Database& database = state_.database();
+  const auto lock = database.lock();
+  const std::int64_t now = to_number(state_.clock().now());
+  BELLJAR_TRY(Transaction transaction, Transaction::begin(database));
+  BELLJAR_TRY(Statement insert,
+              database.prepare(
+                  "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, 1) "
+                  "ON CONFLICT (component, digest, grant_text) DO UPDATE SET times = times + 1, "
+                  "last_at = excluded.last_at RETURNING id"));
+  // Short enough to be typed: it names a request and gives no right.
+  insert.bind("r-" + to_hex(random_bytes<4>())).bind(component.name).bind(component.digest);
+  insert.bind(grant.text()).bind(one_line(reason, 300)).bind(now).bind(now);
+  BELLJAR_CHECK(insert.step());
+  std::string id = insert.text(0);
+  insert.reset();
+  BELLJAR_TRY(Statement trim,
+              database.prepare("DELETE FROM requests WHERE id NOT IN (SELECT id FROM requests ORDER "
+                               "BY last_at DESC LIMIT ?)"));
+  BELLJAR_CHECK(trim.bind(maximum_requests).run());
+  BELLJAR_CHECK(transaction.commit());
+  return id;
+}
+
+Result<std::vector<StoredRequest>> Grants::requests() const {
+  const auto lock = state_.database().lock();
+  BELLJAR_TRY(Statement rows, state_.database().prepare(fmt::format(
+                                  "SELECT {} FROM requests ORDER BY last_at DESC", request_columns)));
+  std::vector<StoredRequest> requests;
+  while (true) {
+    BELLJAR_TRY(const bool row, rows.step());
+    if (!row) return requests;
+    requests.push_back(read_request(rows));
+  }
+}
+
+Result<std::optional<StoredRequest>> Grants::request(std::string_view id) const {
+  const auto lock = state_.database().lock();
+  BELLJAR_TRY(Statement row, state_.database().prepare(fmt::format(
+                                 "SELECT {} FROM requests WHERE id = ?", request_columns)));
+  row.bind(id);
+  BELLJAR_TRY(const bool found, row.step());
+  if (!found) return std::nullopt;
+  return read_request(row);
+}
+
+}  // namespace belljar::store

@@ -1,0 +1,119 @@
+// Permissions that people gave: who, when, through which channel, for how long.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "belljar/error.h"
+#include "policy/document.h"
+#include "policy/grant.h"
+#include "store/state.h"
+
+namespace belljar::store {
+
+/// What a permission is bound to: the name a component is known by, and its content.
+struct ComponentKey {
+  std::string name;
+  /// SHA-256 of the file, in hexadecimal.
+  std::string digest;
+  friend auto operator<=>(const ComponentKey&, const ComponentKey&) = default;
+};
+
+/// How long a grant holds.
+struct GrantScope {
+  std::optional<WallTime> until;
+  /// Only in the server with this session id.
+  std::optional<std::string> session;
+  /// Only for so many calls.
+  std::optional<std::int64_t> uses;
+};
+
+/// Who gives a permission.
+struct Grantor {
+  std::string who;
+  std::string channel;
+};
+
+struct StoredGrant {
+  std::int64_t id = 0;
+  ComponentKey component;
+  policy::Grant grant;
+  GrantScope scope;
+  WallTime granted_at;
+  Grantor by;
+};
+
+/// A policy file that was approved, with its content at that moment.
+struct StoredPolicy {
+  ComponentKey component;
+  std::string policy_digest;
+  std::string path;
+  std::string text;
+  WallTime approved_at;
+  Grantor by;
+};
+
+/// A permission that was asked for or missed.
+struct StoredRequest {
+  std::string id;
+  ComponentKey component;
+  std::string grant_text;
+  std::string reason;
+  WallTime first_at;
+  WallTime last_at;
+  std::int64_t times = 0;
+};
+
+/// Reads and writes permissions. Every change is durable before it returns, and moves the grant
+/// epoch on. Any thread.
+class Grants {
+ public:
+  explicit Grants(State& state) : state_(state) {}
+
+  /// Gives a permission and gives its number. A grant that is there already is replaced.
+  [[nodiscard]] Result<std::int64_t> add(const ComponentKey& component, const policy::Grant& grant,
+                                         const GrantScope& scope, const Grantor& by);
+  /// Takes one permission back; false where there is none of this number.
+  [[nodiscard]] Result<bool> revoke(std::int64_t id);
+  /// Takes back everything that the component was given, its policy included; gives how many.
+  [[nodiscard]] Result<std::int64_t> revoke_all(std::string_view component);
+  /// Gives what one content was allowed to another of the same name: `belljar upgrade`.
+  [[nodiscard]] Result<void> carry_over(const ComponentKey& from, const ComponentKey& to);
+
+  /// Permissions that hold now; of one component, or all.
+  [[nodiscard]] Result<std::vector<StoredGrant>> list(
+      const std::optional<ComponentKey>& component) const;
+
+  [[nodiscard]] Result<void> approve_policy(const ComponentKey& component, std::string_view path,
+                                            std::string_view text, const Grantor& by);
+  [[nodiscard]] Result<std::optional<StoredPolicy>> policy(const ComponentKey& component) const;
+
+  /// Everything that holds for a component in the server with this session id.
+  struct Effective {
+    std::vector<policy::Document> documents;
+    std::uint64_t epoch = 0;
+    /// The earliest moment at which one of them ends.
+    std::optional<WallTime> next_expiry;
+    /// Grants that hold for a number of calls, of which `use_up` takes one away.
+    std::vector<std::int64_t> counted;
+  };
+  [[nodiscard]] Result<Effective> effective(const ComponentKey& component,
+                                            std::string_view session) const;
+  /// Takes one call away from each of these grants.
+  [[nodiscard]] Result<void> use_up(const std::vector<std::int64_t>& counted);
+
+  /// Notes what was asked for and gives its id. The same wish has the same id again.
+  [[nodiscard]] Result<std::string> note_request(const ComponentKey& component,
+                                                 const policy::Grant& grant,
+                                                 std::string_view reason);
+  [[nodiscard]] Result<std::vector<StoredRequest>> requests() const;
+  [[nodiscard]] Result<std::optional<StoredRequest>> request(std::string_view id) const;
+
+ private:
+  State& state_;
+};
+
+}  // namespace belljar::store

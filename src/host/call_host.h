@@ -1,0 +1,127 @@
+// The host as one call sees it: every question is decided by the call's snapshot and recorded.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "belljar/outcome.h"
+#include "engine/host.h"
+#include "host/component_host.h"
+#include "host/egress.h"
+
+namespace belljar::host {
+
+/// What a call brings along.
+struct CallInputs {
+  /// For a command.
+  std::vector<std::string> arguments;
+  std::string standard_input;
+  /// Told of every piece that the guest writes to standard output (1) or error (2), and of the
+  /// items of a stream result. May be empty. Must neither block nor throw.
+  std::function<void(int, std::string_view)> on_output;
+  std::function<void(std::uint64_t)> on_progress;
+};
+
+/// One call's host. Any thread.
+class CallHost final : public engine::Host,
+                       public EgressPrincipal,
+                       public std::enable_shared_from_this<CallHost> {
+ public:
+  CallHost(std::shared_ptr<ComponentHost> component, Grip grip, CallInputs inputs);
+  /// Fetches what the policy gives to the guest itself. May block; called before the call starts.
+  [[nodiscard]] Result<void> prepare();
+
+  // engine::Host
+  bool grants_changed() noexcept override;
+  bool still_granted() noexcept override;
+  bool sockets_revoked() noexcept override;
+  std::vector<engine::Preopen> preopens() override;
+  std::vector<engine::Variable> environment() override;
+  std::vector<std::string> arguments() override;
+  std::string standard_input() override;
+  void output(int stream, std::string_view bytes) override;
+  void progress(std::uint64_t items) override;
+  engine::FileReply file(const engine::FileRequest& request) override;
+  bool socket(const policy::Address& address, std::uint16_t port,
+              engine::SocketUse use) override;
+  std::unique_ptr<engine::Pending> begin_lookup(
+      std::string_view name, std::move_only_function<void(engine::LookupAnswer)> done) override;
+  std::unique_ptr<engine::HttpTransfer> begin_http(engine::HttpRequest request,
+                                                   std::unique_ptr<engine::HttpSink> sink) override;
+  std::unique_ptr<engine::Pending> begin_capability(
+      std::string_view interface, std::string_view function, std::string_view arguments,
+      std::move_only_function<void(engine::CapabilityAnswer)> done) override;
+
+  // EgressPrincipal
+  const std::string& pool() const override { return component_->pool(); }
+  policy::Decision decide(const EgressRequest& request) override;
+  policy::Decision decide_address(const policy::Address& address) override;
+  Result<std::vector<OutgoingSecret>> secrets_for(const EgressRequest& request) override;
+  std::vector<OutgoingSecret> secrets_to_hide() override;
+  void refused(const EgressRequest& request, const policy::Decision& decision) override;
+  void sending(const EgressRequest& request, const std::vector<OutgoingSecret>& secrets,
+               std::move_only_function<void(bool)> durable) override;
+  void finished(const EgressRequest& request, int status, std::uint64_t received) override;
+  std::uint64_t epoch() const override { return component_->permissions().epoch().value(); }
+  const policy::Limits& limits() const override { return grip_.snapshot->limits(); }
+
+  /// What was refused so far, in the order of its first time.
+  [[nodiscard]] std::vector<Refusal> refusals() const;
+  /// What the guest wrote; see `Outcome`.
+  [[nodiscard]] std::string take_output(int stream);
+  /// How often each kind of permission was used: `"files":2,"requests":1`, for the record.
+  [[nodiscard]] std::string usage_details() const;
+
+ private:
+  /// The decision of the call's snapshot, and of what holds now if that has changed. May block.
+  template <typename Ask>
+  policy::Decision decide_now(Ask ask);
+  /// What holds now, where that is not the call's own snapshot any more.
+  std::shared_ptr<const policy::Snapshot> newer();
+  void refuse(std::string_view kind, std::string what, const policy::Decision& decision,
+              bool hint = false);
+  void use(std::string_view kind, std::string_view what, std::string_view rule);
+  engine::FileReply no_mount(const engine::FileRequest& request, std::string_view path);
+  [[nodiscard]] std::string shown_path(std::uint32_t mount, std::string_view path) const;
+
+  std::shared_ptr<ComponentHost> component_;
+  Grip grip_;
+  CallInputs inputs_;
+  /// The epochs at which open files and connections were last found to be granted still.
+  std::atomic<std::uint64_t> files_epoch_;
+  std::atomic<std::uint64_t> sockets_epoch_;
+
+  mutable std::mutex mutex_;
+  std::uint64_t newer_epoch_;
+  std::shared_ptr<const policy::Snapshot> newer_;
+  std::vector<OutgoingSecret> exposed_;
+  std::vector<Refusal> refusals_;
+  /// What was used and how often, by kind and target.
+  std::map<std::pair<std::string, std::string>, std::uint32_t> uses_;
+  std::vector<std::uint32_t> mounts_in_use_;
+  struct Connection {
+    policy::Transport transport;
+    policy::Address address;
+    std::uint16_t port;
+  };
+  std::vector<Connection> connections_;
+  /// Which names the resolver gave which addresses for, in this call.
+  std::multimap<policy::Address, policy::Host> names_;
+  std::uint32_t files_created_ = 0;
+  struct Captured {
+    std::string head;
+    std::string tail;
+    std::uint64_t dropped = 0;
+  };
+  std::array<Captured, 2> captured_;
+};
+
+}  // namespace belljar::host

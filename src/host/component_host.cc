@@ -1,0 +1,45 @@
+#include "host/component_host.h"
+
+#include <utility>
+
+#include "support/result.h"
+
+namespace belljar::host {
+namespace {
+
+/// Refusals that are remembered; past that, all count as new.
+constexpr std::size_t remembered_refusals = 1'024;
+
+}  // namespace
+
+ComponentHost::ComponentHost(Services& services, std::shared_ptr<Permissions> permissions,
+                             bool uses_files)
+    : services_(services),
+      permissions_(std::move(permissions)),
+      uses_files_(uses_files),
+      subject_(std::make_shared<const audit::Subject>(audit::Subject{
+          permissions_->component().name, permissions_->component().digest})),
+      pool_(permissions_->component().name + "@" + permissions_->component().digest) {}
+
+Result<Grip> ComponentHost::grip() {
+  BELLJAR_TRY(const auto snapshot, permissions_->for_call());
+  const auto cached = grip_.load(std::memory_order_acquire);
+  if (cached && cached->snapshot == snapshot) return *cached;
+  auto fresh = std::make_shared<Grip>();
+  fresh->snapshot = snapshot;
+  if (uses_files_) fresh->mounts = services_.files.open(permissions_->component(), *snapshot);
+  std::shared_ptr<const Grip> shared = std::move(fresh);
+  grip_.store(shared, std::memory_order_release);
+  return *shared;
+}
+
+bool ComponentHost::is_new_refusal(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  const std::uint64_t epoch = permissions_->epoch().value();
+  if (std::exchange(refusals_epoch_, epoch) != epoch || refusals_.size() > remembered_refusals) {
+    refusals_.clear();
+  }
+  return refusals_.insert(text).second;
+}
+
+}  // namespace belljar::host

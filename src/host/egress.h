@@ -1,0 +1,108 @@
+// The one way out: every HTTP request of every guest, and Belljar's own.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/host.h"
+#include "policy/snapshot.h"
+#include "store/secrets.h"
+#include "support/units.h"
+
+namespace belljar::host {
+
+/// A request that was checked for form and is about to be decided about.
+struct EgressRequest {
+  policy::Scheme scheme = policy::Scheme::https;
+  policy::Host host;
+  std::uint16_t port = 443;
+  std::string method;
+  /// `/path?query`
+  std::string target;
+  std::vector<engine::HttpHeader> headers;
+  bool has_body = false;
+  /// The body's length, where the sender has said it.
+  std::optional<std::uint64_t> content_length;
+  std::chrono::nanoseconds connect_timeout{0};
+  std::chrono::nanoseconds first_byte_timeout{0};
+  std::chrono::nanoseconds between_bytes_timeout{0};
+
+  /// The facts that a decision is made about.
+  [[nodiscard]] policy::HttpFacts facts() const;
+  /// For the log: without query, user or fragment.
+  [[nodiscard]] std::string log_url() const;
+};
+
+/// Checks a guest's request: scheme, authority, method, target, headers. The message says what is
+/// wrong with it.
+[[nodiscard]] Result<EgressRequest> check_request(const engine::HttpRequest& request);
+
+/// A secret that goes out with a request.
+struct OutgoingSecret {
+  std::string name;
+  policy::SecretPlace place = policy::SecretPlace::header;
+  std::string detail;
+  std::shared_ptr<const store::SecretValue> value;
+};
+
+/// On whose behalf a request is made. Calls come from the egress thread, which they may block
+/// for a moment.
+class EgressPrincipal {
+ public:
+  virtual ~EgressPrincipal() = default;
+  /// Connections are shared only between requests of the same pool.
+  [[nodiscard]] virtual const std::string& pool() const = 0;
+  [[nodiscard]] virtual policy::Decision decide(const EgressRequest& request) = 0;
+  [[nodiscard]] virtual policy::Decision decide_address(const policy::Address& address) = 0;
+  /// The secrets that go with a request to this host.
+  [[nodiscard]] virtual Result<std::vector<OutgoingSecret>> secrets_for(
+      const EgressRequest& request) = 0;
+  /// Every secret whose value must not come back, whatever it was bound to.
+  [[nodiscard]] virtual std::vector<OutgoingSecret> secrets_to_hide() = 0;
+  virtual void refused(const EgressRequest& request, const policy::Decision& decision) = 0;
+  /// Notes that the request is about to be sent. `durable` is called once that is safe to do.
+  virtual void sending(const EgressRequest& request, const std::vector<OutgoingSecret>& secrets,
+                       std::move_only_function<void(bool)> durable) = 0;
+  virtual void finished(const EgressRequest& request, int status, std::uint64_t received) = 0;
+  /// The grant epoch now; when it moves, a request under way is decided about again.
+  [[nodiscard]] virtual std::uint64_t epoch() const = 0;
+  [[nodiscard]] virtual const policy::Limits& limits() const = 0;
+};
+
+struct EgressOptions {
+  /// `ADDRESS[:PORT]` of name servers; empty takes the system's.
+  std::vector<std::string> name_servers;
+  /// A file of certificates to trust besides the system's.
+  std::string certificates;
+  /// Requests that all tools together have under way; more wait.
+  std::size_t concurrency = 256;
+  /// Requests that wait; more are refused.
+  std::size_t waiting = 4'096;
+  std::chrono::milliseconds name_timeout{5'000};
+  std::chrono::milliseconds connect_timeout{10'000};
+  std::chrono::milliseconds head_timeout{30'000};
+  std::chrono::milliseconds idle_timeout{30'000};
+};
+
+/// Sends requests and looks up names, on a thread of its own.
+class Egress {
+ public:
+  virtual ~Egress() = default;
+  /// Starts a request. The sink hears of its end unless the transfer is destroyed before.
+  [[nodiscard]] virtual std::unique_ptr<engine::HttpTransfer> send(
+      EgressRequest request, std::shared_ptr<EgressPrincipal> principal,
+      std::unique_ptr<engine::HttpSink> sink) = 0;
+  /// Looks up a name that was decided about. The answer has every address that the name has.
+  [[nodiscard]] virtual std::unique_ptr<engine::Pending> lookup(
+      const policy::Host& host,
+      std::move_only_function<void(Result<std::vector<policy::Address>>)> done) = 0;
+};
+
+[[nodiscard]] Result<std::unique_ptr<Egress>> make_egress(const EgressOptions& options);
+
+}  // namespace belljar::host

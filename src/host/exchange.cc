@@ -1,0 +1,524 @@
+#include "host/exchange.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <utility>
+
+#include "policy/rules.h"
+#include "support/crypto.h"
+#include "support/result.h"
+#include "support/text.h"
+
+namespace belljar::host {
+namespace {
+
+using engine::HttpFailure;
+
+constexpr std::size_t maximum_response_headers = 64 * 1024;
+constexpr std::size_t maximum_response_header_count = 256;
+/// Bytes of a request's body that wait for the network.
+constexpr std::size_t upload_window = 256 * 1024;
+
+/// Headers of the connection, not of the response (RFC 9110, 7.6.1).
+constexpr std::array<std::string_view, 8> hop_headers{
+    "connection", "keep-alive", "proxy-authenticate", "proxy-connection",
+    "te",         "trailer",    "transfer-encoding",  "upgrade"};
+
+bool is_idempotent(std::string_view method) {
+  constexpr std::array<std::string_view, 5> methods{"GET", "HEAD", "OPTIONS", "PUT", "DELETE"};
+  return std::find(methods.begin(), methods.end(), method) != methods.end();
+}
+
+std::pair<HttpFailure, std::string> explain(CURLcode code) {
+  const std::string text = curl_easy_strerror(code);
+  switch (code) {
+    case CURLE_COULDNT_CONNECT: return {HttpFailure::connection_refused, text};
+    case CURLE_OPERATION_TIMEDOUT: return {HttpFailure::connection_timeout, text};
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_ISSUER_ERROR: return {HttpFailure::certificate, text};
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER: return {HttpFailure::tls, text};
+    case CURLE_GOT_NOTHING:
+    case CURLE_SEND_ERROR:
+    case CURLE_RECV_ERROR:
+    case CURLE_PARTIAL_FILE:
+    case CURLE_SEND_FAIL_REWIND: return {HttpFailure::connection_terminated, text};
+    case CURLE_URL_MALFORMAT: return {HttpFailure::bad_request, text};
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+    case CURLE_HTTP2:
+    case CURLE_HTTP2_STREAM:
+    case CURLE_BAD_CONTENT_ENCODING: return {HttpFailure::protocol, text};
+    default: return {HttpFailure::internal, text};
+  }
+}
+
+template <typename Value>
+void set(CURL* handle, CURLoption option, Value value) {
+  curl_easy_setopt(handle, option, value);
+}
+
+}  // namespace
+
+Exchange::Exchange(ExchangeContext context, EgressRequest request,
+                   std::shared_ptr<EgressPrincipal> principal,
+                   std::unique_ptr<engine::HttpSink> sink)
+    : context_(context),
+      request_(std::move(request)),
+      principal_(std::move(principal)),
+      sink_(std::move(sink)) {}
+
+Exchange::~Exchange() { release_handle(); }
+
+void Exchange::begin(HttpPool& pool, std::move_only_function<void()> ended) {
+  pool_ = &pool;
+  ended_ = std::move(ended);
+  if (over_) return end();
+  epoch_ = principal_->epoch();
+  if (const policy::Decision decision = principal_->decide(request_); !decision) {
+    return deny(decision, HttpFailure::denied);
+  }
+  auto secrets = principal_->secrets_for(request_);
+  if (!secrets) return fail(HttpFailure::internal, secrets.error().message());
+  secrets_ = *std::move(secrets);
+  const auto hidden = principal_->secrets_to_hide();
+  std::vector<std::string_view> values;
+  for (const OutgoingSecret& secret : secrets_) values.push_back(secret.value->reveal());
+  for (const OutgoingSecret& secret : hidden) values.push_back(secret.value->reveal());
+  patterns_ = std::make_shared<const SecretPatterns>(values);
+  scrubber_.emplace(patterns_);
+  set_deadline({}, context_.options.name_timeout, HttpFailure::name_unresolvable,
+               "the name was not resolved in time");
+  if (request_.host.address) return resolved(std::vector{*request_.host.address});
+  context_.resolver.lookup(request_.host,
+                           [weak = weak_from_this()](Result<std::vector<policy::Address>> found) {
+                             if (const auto self = weak.lock()) self->resolved(std::move(found));
+                           });
+}
+
+void Exchange::resolved(Result<std::vector<policy::Address>> found) {
+  if (over_) return;
+  if (!found) return fail(HttpFailure::name_unresolvable, found.error().message());
+  std::optional<policy::Decision> refusal;
+  for (const policy::Address& address : *found) {
+    policy::Decision decision = principal_->decide_address(address);
+    if (decision) {
+      addresses_.push_back(address);
+    } else if (!refusal) {
+      refusal = std::move(decision);
+    }
+  }
+  if (addresses_.empty()) {
+    if (refusal) {
+      refusal->reason = request_.host.address
+                            ? refusal->reason
+                            : fmt::format("{} has no address that is allowed: {}",
+                                          request_.host.name, refusal->reason);
+      return deny(*refusal, HttpFailure::address_prohibited);
+    }
+    return fail(HttpFailure::name_unresolvable, "the name has no address");
+  }
+  // Nothing leaves before the use of a secret is on disk.
+  principal_->sending(request_, secrets_,
+                      [loop = &context_.loop, weak = weak_from_this()](bool durable) {
+                        loop->post([weak, durable] {
+                          if (const auto self = weak.lock()) self->recorded(durable);
+                        });
+                      });
+}
+
+void Exchange::recorded(bool durable) {
+  if (over_) return;
+  if (!durable) {
+    return fail(HttpFailure::internal, "the use of a secret could not be recorded, so nothing was sent");
+  }
+  connect();
+}
+
+void Exchange::prepare_headers() {
+  if (headers_ != nullptr) return;
+  const auto add = [&](const std::string& line) {
+    headers_ = curl_slist_append(headers_, line.c_str());
+  };
+  std::vector<std::string> owned;
+  for (const OutgoingSecret& secret : secrets_) {
+    if (secret.place == policy::SecretPlace::header) {
+      owned.push_back(to_lower(secret.detail));
+      add(fmt::format("{}: {}", secret.detail, secret.value->reveal()));
+    } else if (secret.place == policy::SecretPlace::bearer) {
+      owned.emplace_back("authorization");
+      add(fmt::format("authorization: Bearer {}", secret.value->reveal()));
+    } else if (secret.place == policy::SecretPlace::basic) {
+      owned.emplace_back("authorization");
+      add(fmt::format("authorization: Basic {}",
+                      to_base64(fmt::format("{}:{}", secret.detail, secret.value->reveal()))));
+    }
+  }
+  bool has_accept = false;
+  bool has_content_type = false;
+  for (const engine::HttpHeader& header : request_.headers) {
+    // Where Belljar puts a secret, what the guest put does not go out.
+    if (std::find(owned.begin(), owned.end(), header.name) != owned.end()) continue;
+    // A compressed response could not be looked through.
+    if (header.name == "accept-encoding" && !patterns_->empty()) continue;
+    has_accept = has_accept || header.name == "accept";
+    has_content_type = has_content_type || header.name == "content-type";
+    add(header.value.empty() ? header.name + ";" : header.name + ": " + header.value);
+  }
+  if (!patterns_->empty()) add("accept-encoding: identity");
+  // A name without a value takes out what libcurl would add by itself.
+  add("expect:");
+  if (!has_accept) add("accept:");
+  if (!has_content_type) add("content-type:");
+}
+
+void Exchange::connect() {
+  const policy::Address address = addresses_[next_address_++];
+  release_handle();
+  prepare_headers();
+  handle_ = curl_easy_init();
+  const std::string url = fmt::format(
+      "{}://{}:{}{}", policy::name_of(request_.scheme), request_.host.url_text(), request_.port,
+      request_.target);
+  // The host's default port is left to libcurl, which leaves it out of the Host header.
+  const std::string plain = fmt::format("{}://{}{}", policy::name_of(request_.scheme),
+                                        request_.host.url_text(), request_.target);
+  const bool usual = request_.port == policy::default_port(request_.scheme);
+  set(handle_, CURLOPT_URL, (usual ? plain : url).c_str());
+  // The pin: whatever the name says by now, the connection goes to the address that was checked,
+  // and only connections to that address are used again.
+  const std::string pin =
+      fmt::format("::{}:{}", policy::Host{address.text(), address}.url_text(), request_.port);
+  connect_to_ = curl_slist_append(nullptr, pin.c_str());
+  set(handle_, CURLOPT_CONNECT_TO, connect_to_);
+
+  set(handle_, CURLOPT_PROTOCOLS_STR, "http,https");
+  set(handle_, CURLOPT_FOLLOWLOCATION, 0L);
+  set(handle_, CURLOPT_PROXY, "");
+  set(handle_, CURLOPT_NOPROXY, "*");
+  set(handle_, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+  set(handle_, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+  set(handle_, CURLOPT_PATH_AS_IS, 1L);
+  set(handle_, CURLOPT_NOSIGNAL, 1L);
+  set(handle_, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+  set(handle_, CURLOPT_HTTP09_ALLOWED, 0L);
+  set(handle_, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+  set(handle_, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+  set(handle_, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  set(handle_, CURLOPT_SSL_VERIFYPEER, 1L);
+  set(handle_, CURLOPT_SSL_VERIFYHOST, 2L);
+  set(handle_, CURLOPT_MAXLIFETIME_CONN, 300L);
+  if (!context_.trust.file.empty()) set(handle_, CURLOPT_CAINFO, context_.trust.file.c_str());
+  // libcurl repeats a request whose kept connection died; that must not do a thing twice.
+  if (!is_idempotent(request_.method)) set(handle_, CURLOPT_FRESH_CONNECT, 1L);
+
+  set(handle_, CURLOPT_HTTPHEADER, headers_);
+  const bool takes_body = request_.method == "POST" || request_.method == "PUT" ||
+                          request_.method == "PATCH";
+  if (request_.has_body || takes_body) {
+    set(handle_, CURLOPT_UPLOAD, 1L);
+    set(handle_, CURLOPT_READFUNCTION, on_upload);
+    set(handle_, CURLOPT_READDATA, this);
+    const std::optional<std::uint64_t> length =
+        request_.has_body ? request_.content_length : std::optional<std::uint64_t>(0);
+    if (length) set(handle_, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(*length));
+  } else if (request_.method == "HEAD") {
+    set(handle_, CURLOPT_NOBODY, 1L);
+  }
+  if (request_.method != "HEAD") set(handle_, CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+
+  set(handle_, CURLOPT_HEADERFUNCTION, on_header);
+  set(handle_, CURLOPT_HEADERDATA, this);
+  set(handle_, CURLOPT_WRITEFUNCTION, on_body);
+  set(handle_, CURLOPT_WRITEDATA, this);
+  set(handle_, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+  set(handle_, CURLOPT_OPENSOCKETDATA, this);
+  set(handle_, CURLOPT_PREREQFUNCTION, on_before_request);
+  set(handle_, CURLOPT_PREREQDATA, this);
+
+  auto wish = request_.connect_timeout;
+  const auto limit = std::chrono::nanoseconds(context_.options.connect_timeout);
+  if (wish.count() <= 0 || wish > limit) wish = limit;
+  set(handle_, CURLOPT_CONNECTTIMEOUT_MS,
+      std::max(1L, static_cast<long>(wish.count() / 1'000'000)));
+  set_deadline(request_.first_byte_timeout,
+               context_.options.connect_timeout + context_.options.head_timeout,
+               HttpFailure::response_timeout, "no response came in time");
+  pool_->add(handle_, [weak = weak_from_this()](CURLcode code) {
+    if (const auto self = weak.lock()) self->done(code);
+  });
+}
+
+void Exchange::set_deadline(std::chrono::nanoseconds wish, std::chrono::milliseconds limit,
+                            HttpFailure failure, std::string message) {
+  if (deadline_ != 0) context_.loop.cancel(deadline_);
+  std::chrono::nanoseconds time = limit;
+  if (wish.count() > 0 && wish < time) time = wish;
+  deadline_ = context_.loop.at(
+      EventLoop::Clock::now() + time,
+      [weak = weak_from_this(), failure, message = std::move(message)] {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->deadline_ = 0;
+        // A guest that does not read is not a server that does not send.
+        if (self->waiting_for_guest_) return;
+        self->fail(failure, message);
+      });
+}
+
+bool Exchange::still_allowed() {
+  const std::uint64_t now = principal_->epoch();
+  if (std::exchange(epoch_, now) == now) return true;
+  const policy::Decision decision = principal_->decide(request_);
+  if (decision) return true;
+  principal_->refused(request_, decision);
+  stopped_ = {HttpFailure::denied, decision.reason};
+  return false;
+}
+
+curl_socket_t Exchange::on_open_socket(void* exchange, curlsocktype purpose,
+                                       curl_sockaddr* address) {
+  auto* const self = static_cast<Exchange*>(exchange);
+  // The last look before the connection: the binary address is one of those that were checked.
+  std::optional<policy::Address> target;
+  if (address->family == AF_INET) {
+    std::array<std::uint8_t, 4> bytes{};
+    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in*>(&address->addr)->sin_addr, 4);
+    target = policy::Address::v4(bytes);
+  } else if (address->family == AF_INET6) {
+    std::array<std::uint8_t, 16> bytes{};
+    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(&address->addr)->sin6_addr, 16);
+    target = policy::Address::v6(bytes);
+  }
+  const bool checked = target && std::find(self->addresses_.begin(), self->addresses_.end(),
+                                           *target) != self->addresses_.end();
+  if (purpose != CURLSOCKTYPE_IPCXN || !checked) return CURL_SOCKET_BAD;
+  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+int Exchange::on_before_request(void* exchange, char* primary_address, char*, int, int) {
+  auto* const self = static_cast<Exchange*>(exchange);
+  // Also for a connection that was kept from an earlier request.
+  const auto address = policy::Address::parse(primary_address);
+  if (!address || !self->principal_->decide_address(*address)) {
+    self->stopped_ = {HttpFailure::address_prohibited, "the address is not allowed any more"};
+    return CURL_PREREQFUNC_ABORT;
+  }
+  return self->still_allowed() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+std::size_t Exchange::on_header(char* data, std::size_t size, std::size_t count, void* exchange) {
+  auto* const self = static_cast<Exchange*>(exchange);
+  const std::size_t length = size * count;
+  return self->take_header({data, length}) ? length : 0;
+}
+
+bool Exchange::take_header(std::string_view line) {
+  anything_received_ = true;
+  // Trailers come the same way; nothing is made of them.
+  if (head_delivered_) return true;
+  header_bytes_ += line.size();
+  if (header_bytes_ > maximum_response_headers ||
+      response_headers_.size() > maximum_response_header_count) {
+    stopped_ = {HttpFailure::headers_too_large, "the response's headers are larger than 64 KiB"};
+    return false;
+  }
+  if (line.starts_with("HTTP/")) {
+    response_headers_.clear();
+    const std::size_t blank = line.find(' ');
+    status_ = blank == std::string_view::npos
+                  ? 0
+                  : std::atoi(std::string(line.substr(blank + 1, 3)).c_str());
+    return true;
+  }
+  const std::string_view content = trim(line);
+  if (content.empty()) {
+    // 1xx responses are followed by the real one (RFC 9110, 15.2).
+    return status_ < 200 || deliver_head();
+  }
+  const std::size_t colon = content.find(':');
+  if (colon == std::string_view::npos) return true;
+  std::string name = to_lower(trim(content.substr(0, colon)));
+  if (std::find(hop_headers.begin(), hop_headers.end(), name) != hop_headers.end()) return true;
+  response_headers_.push_back({std::move(name), scrubber_->scrub(trim(content.substr(colon + 1)))});
+  return true;
+}
+
+bool Exchange::deliver_head() {
+  if (!patterns_->empty()) {
+    const bool encoded = std::any_of(
+        response_headers_.begin(), response_headers_.end(), [](const engine::HttpHeader& header) {
+          return header.name == "content-encoding" && !header.value.empty() &&
+                 !equals_ignoring_case(header.value, "identity");
+        });
+    if (encoded) {
+      stopped_ = {HttpFailure::protocol,
+                  "the response is compressed though it was asked not to be, and cannot be looked "
+                  "through for secrets"};
+      return false;
+    }
+  }
+  head_delivered_ = true;
+  set_deadline(request_.between_bytes_timeout, context_.options.idle_timeout,
+               HttpFailure::connection_terminated, "the response stopped coming");
+  sink_->head(static_cast<std::uint16_t>(status_), response_headers_);
+  return true;
+}
+
+std::size_t Exchange::on_body(char* data, std::size_t size, std::size_t count, void* exchange) {
+  return static_cast<Exchange*>(exchange)->take_body({data, size * count});
+}
+
+std::size_t Exchange::take_body(std::string_view data) {
+  if (waiting_for_guest_) {
+    download_paused_ = true;
+    return CURL_WRITEFUNC_PAUSE;
+  }
+  received_ += data.size();
+  const Bytes limit = principal_->limits().response;
+  if (received_ > limit.value) {
+    stopped_ = {HttpFailure::response_too_large,
+                fmt::format("the response is larger than {} (limit response)", format_bytes(limit))};
+    return 0;
+  }
+  if (!still_allowed()) return 0;
+  set_deadline(request_.between_bytes_timeout, context_.options.idle_timeout,
+               HttpFailure::connection_terminated, "the response stopped coming");
+  const std::string safe = scrubber_->push(data);
+  if (!safe.empty() && !sink_->chunk(safe)) waiting_for_guest_ = true;
+  return data.size();
+}
+
+void Exchange::resume_download() {
+  if (over_ || !std::exchange(waiting_for_guest_, false)) return;
+  set_deadline(request_.between_bytes_timeout, context_.options.idle_timeout,
+               HttpFailure::connection_terminated, "the response stopped coming");
+  if (std::exchange(download_paused_, false) && handle_ != nullptr) {
+    curl_easy_pause(handle_, upload_paused_ ? CURLPAUSE_SEND : CURLPAUSE_CONT);
+  }
+}
+
+bool Exchange::provide(std::string_view bytes) {
+  const std::lock_guard lock(upload_mutex_);
+  upload_.emplace_back(bytes);
+  upload_bytes_ += bytes.size();
+  upload_throttled_ = upload_bytes_ >= upload_window;
+  return !upload_throttled_;
+}
+
+void Exchange::finish_upload() {
+  const std::lock_guard lock(upload_mutex_);
+  upload_finished_ = true;
+}
+
+void Exchange::abort_upload() {
+  const std::lock_guard lock(upload_mutex_);
+  upload_aborted_ = true;
+}
+
+void Exchange::resume_upload() {
+  if (over_ || handle_ == nullptr || !std::exchange(upload_paused_, false)) return;
+  curl_easy_pause(handle_, download_paused_ ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+}
+
+std::size_t Exchange::on_upload(char* buffer, std::size_t size, std::size_t count, void* exchange) {
+  return static_cast<Exchange*>(exchange)->give_upload(buffer, size * count);
+}
+
+std::size_t Exchange::give_upload(char* buffer, std::size_t room) {
+  if (!request_.has_body) return 0;
+  bool want_more = false;
+  std::size_t given = 0;
+  {
+    const std::lock_guard lock(upload_mutex_);
+    if (upload_aborted_) {
+      stopped_ = {HttpFailure::bad_request, "the request's body was not finished"};
+      return CURL_READFUNC_ABORT;
+    }
+    while (given < room && !upload_.empty()) {
+      const std::string_view front = std::string_view(upload_.front()).substr(upload_offset_);
+      const std::size_t part = std::min(front.size(), room - given);
+      std::memcpy(buffer + given, front.data(), part);
+      given += part;
+      upload_offset_ += part;
+      if (upload_offset_ == upload_.front().size()) {
+        upload_.pop_front();
+        upload_offset_ = 0;
+      }
+    }
+    upload_bytes_ -= given;
+    if (upload_throttled_ && upload_bytes_ < upload_window / 2) {
+      upload_throttled_ = false;
+      want_more = true;
+    }
+    if (given == 0 && !upload_finished_) {
+      upload_paused_ = true;
+      return CURL_READFUNC_PAUSE;
+    }
+  }
+  // A guest that uploads slowly is no server that answers slowly.
+  set_deadline(request_.first_byte_timeout, context_.options.head_timeout,
+               HttpFailure::response_timeout, "no response came in time");
+  if (want_more) sink_->want_body();
+  return given;
+}
+
+void Exchange::done(CURLcode code) {
+  if (over_) return;
+  if (stopped_) return fail(stopped_->first, stopped_->second);
+  if (code == CURLE_OK) {
+    // HEAD and responses without a body have no call of on_body, but all have their head by now.
+    const std::string rest = scrubber_->finish();
+    if (!rest.empty()) static_cast<void>(sink_->chunk(rest));
+    sink_->end();
+    principal_->finished(request_, status_, received_);
+    return end();
+  }
+  const bool unreached = code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT ||
+                         code == CURLE_SSL_CONNECT_ERROR;
+  if (unreached && !anything_received_ && next_address_ < addresses_.size()) return connect();
+  const auto [failure, message] = explain(code);
+  fail(failure, message);
+}
+
+void Exchange::deny(const policy::Decision& decision, HttpFailure failure) {
+  principal_->refused(request_, decision);
+  fail(failure, decision.reason);
+}
+
+void Exchange::fail(HttpFailure failure, std::string_view message) {
+  if (over_) return;
+  sink_->fail(failure, message);
+  if (handle_ != nullptr) principal_->finished(request_, status_, received_);
+  end();
+}
+
+void Exchange::cancel() {
+  if (over_) return;
+  if (handle_ != nullptr) principal_->finished(request_, status_, received_);
+  end();
+}
+
+void Exchange::end() {
+  over_ = true;
+  if (deadline_ != 0) context_.loop.cancel(std::exchange(deadline_, 0));
+  if (handle_ != nullptr && pool_ != nullptr) pool_->remove(handle_);
+  if (ended_) std::exchange(ended_, {})();
+}
+
+void Exchange::release_handle() {
+  if (handle_ != nullptr) {
+    curl_easy_cleanup(std::exchange(handle_, nullptr));
+  }
+  curl_slist_free_all(std::exchange(connect_to_, nullptr));
+  // The headers outlive attempts; they go with the exchange.
+  if (over_ || next_address_ == 0) curl_slist_free_all(std::exchange(headers_, nullptr));
+}
+
+}  // namespace belljar::host

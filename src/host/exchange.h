@@ -1,0 +1,129 @@
+// One request on its way out and its response on the way back.
+#pragma once
+
+#include <curl/curl.h>
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "host/egress.h"
+#include "host/event_loop.h"
+#include "host/http_pool.h"
+#include "host/resolver.h"
+#include "host/scrubber.h"
+
+namespace belljar::host {
+
+/// The certificates that servers are checked against.
+struct TrustStore {
+  /// A file in PEM; empty takes the system's.
+  std::string file;
+};
+
+/// What exchanges share.
+struct ExchangeContext {
+  EventLoop& loop;
+  Resolver& resolver;
+  const EgressOptions& options;
+  const TrustStore& trust;
+};
+
+/// Decide, resolve, check the addresses, record, connect to a checked one, stream. Everything but
+/// `provide`, `finish_upload` and `abort_upload` happens on the event loop.
+class Exchange final : public std::enable_shared_from_this<Exchange> {
+ public:
+  Exchange(ExchangeContext context, EgressRequest request,
+           std::shared_ptr<EgressPrincipal> principal, std::unique_ptr<engine::HttpSink> sink);
+  ~Exchange();
+
+  /// Begins, in this pool. `ended` is called once, on the loop, when all is over.
+  void begin(HttpPool& pool, std::move_only_function<void()> ended);
+  /// The guest has gone away.
+  void cancel();
+  /// Ends with a failure that happened before it began.
+  void fail(engine::HttpFailure failure, std::string_view message);
+
+  [[nodiscard]] bool provide(std::string_view bytes);
+  void finish_upload();
+  void abort_upload();
+  /// The guest has made room for more of the response.
+  void resume_download();
+  /// More of the request's body has come.
+  void resume_upload();
+
+  [[nodiscard]] const std::string& pool_name() const { return principal_->pool(); }
+
+ private:
+  void resolved(Result<std::vector<policy::Address>> addresses);
+  void recorded(bool durable);
+  void connect();
+  void prepare_headers();
+  void set_deadline(std::chrono::nanoseconds wish, std::chrono::milliseconds limit,
+                    engine::HttpFailure failure, std::string message);
+  void done(CURLcode code);
+  void deny(const policy::Decision& decision, engine::HttpFailure failure);
+  void end();
+  void release_handle();
+  [[nodiscard]] bool still_allowed();
+
+  static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* exchange);
+  static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* exchange);
+  static std::size_t on_upload(char* buffer, std::size_t size, std::size_t count, void* exchange);
+  static curl_socket_t on_open_socket(void* exchange, curlsocktype purpose,
+                                      curl_sockaddr* address);
+  static int on_before_request(void* exchange, char* primary_address, char* local_address,
+                               int primary_port, int local_port);
+  [[nodiscard]] bool take_header(std::string_view line);
+  [[nodiscard]] bool deliver_head();
+  [[nodiscard]] std::size_t take_body(std::string_view data);
+  [[nodiscard]] std::size_t give_upload(char* buffer, std::size_t room);
+
+  ExchangeContext context_;
+  EgressRequest request_;
+  std::shared_ptr<EgressPrincipal> principal_;
+  std::unique_ptr<engine::HttpSink> sink_;
+  HttpPool* pool_ = nullptr;
+  std::move_only_function<void()> ended_;
+
+  std::vector<OutgoingSecret> secrets_;
+  std::shared_ptr<const SecretPatterns> patterns_;
+  std::optional<Scrubber> scrubber_;
+  std::vector<policy::Address> addresses_;
+  std::size_t next_address_ = 0;
+  std::uint64_t epoch_ = 0;
+
+  CURL* handle_ = nullptr;
+  curl_slist* headers_ = nullptr;
+  curl_slist* connect_to_ = nullptr;
+  EventLoop::TimerId deadline_ = 0;
+
+  int status_ = 0;
+  std::vector<engine::HttpHeader> response_headers_;
+  std::size_t header_bytes_ = 0;
+  bool head_delivered_ = false;
+  bool anything_received_ = false;
+  std::uint64_t received_ = 0;
+  /// Why a callback told libcurl to stop.
+  std::optional<std::pair<engine::HttpFailure, std::string>> stopped_;
+  bool download_paused_ = false;
+  bool waiting_for_guest_ = false;
+  bool upload_paused_ = false;
+  bool over_ = false;
+
+  std::mutex upload_mutex_;
+  std::deque<std::string> upload_;
+  std::size_t upload_bytes_ = 0;
+  std::size_t upload_offset_ = 0;
+  bool upload_finished_ = false;
+  bool upload_aborted_ = false;
+  bool upload_throttled_ = false;
+};
+
+}  // namespace belljar::host

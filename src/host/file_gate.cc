@@ -1,0 +1,392 @@
+#include "host/file_gate.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <climits>
+
+#include "host/walk.h"
+#include "support/result.h"
+#include "support/text.h"
+
+namespace belljar::host {
+namespace {
+
+using engine::FileOperation;
+using engine::FileReply;
+using engine::FileRequest;
+using engine::FileStatus;
+
+constexpr mode_t file_mode = 0666;
+constexpr mode_t folder_mode = 0777;
+/// How often an open starts over because what is at the name was swapped in between.
+constexpr int open_attempts = 100;
+
+FileStatus convert(const struct stat& status) {
+  const auto nanoseconds = [](const timespec& time) {
+    return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
+  };
+  return {.mode = status.st_mode,
+          .links = status.st_nlink,
+          .size = static_cast<std::uint64_t>(status.st_size),
+          .device = status.st_dev,
+          .inode = status.st_ino,
+          .access_time = nanoseconds(status.st_atim),
+          .modification_time = nanoseconds(status.st_mtim),
+          .change_time = nanoseconds(status.st_ctim)};
+}
+
+timespec to_timespec(std::int64_t nanoseconds) {
+  if (nanoseconds < 0) return {.tv_sec = 0, .tv_nsec = UTIME_OMIT};
+  return {.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000};
+}
+
+/// Whether a link that says `target`, in the folder that `path` is in, stays below the mount's
+/// root. Guests cannot follow one that does not; other programs on the machine could.
+bool stays_inside(std::string_view path, std::string_view target) {
+  if (target.empty() || target.starts_with('/')) return false;
+  int depth = -1;
+  for (const std::string_view part : split(path, '/')) {
+    if (part == "..") return false;
+    if (!part.empty() && part != ".") ++depth;
+  }
+  for (const std::string_view part : split(target, '/')) {
+    if (part == "..") {
+      if (--depth < 0) return false;
+    } else if (!part.empty() && part != ".") {
+      ++depth;
+    }
+  }
+  return true;
+}
+
+/// One operation on a mount.
+class Operation {
+ public:
+  Operation(const OpenMount& mount, const FileRequest& request)
+      : mount_(mount), request_(request), walk_(mount) {}
+
+  WalkResult<FileAnswer> open() {
+    for (int attempt = 0; attempt < open_attempts; ++attempt) {
+      auto place = walk_.to(request_.path, request_.follow, true);
+      if (!place) return std::unexpected(std::move(place).error());
+      auto answer = place->target ? open_existing(*place) : create(*place);
+      // ESTALE is how the helpers say that what they looked at is not what they opened.
+      if (answer || answer.error().error != ESTALE) return answer;
+    }
+    return std::unexpected(failed(EBUSY));
+  }
+
+  WalkResult<FileAnswer> status() {
+    auto place = find(request_.path, request_.follow);
+    if (!place) return std::unexpected(std::move(place).error());
+    if (auto allowed = check(*place, false); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
+    FileAnswer answer;
+    answer.reply.status = convert(place->status);
+    return answer;
+  }
+
+  WalkResult<FileAnswer> create_directory() {
+    auto place = place_for_new(request_.path);
+    if (!place) return std::unexpected(std::move(place).error());
+    return done(::mkdirat(place->folder.get(), place->name.c_str(), folder_mode), true);
+  }
+
+  WalkResult<FileAnswer> remove(bool directory) {
+    auto place = find_changeable(request_.path);
+    if (!place) return std::unexpected(std::move(place).error());
+    return done(::unlinkat(place->folder.get(), place->name.c_str(), directory ? AT_REMOVEDIR : 0),
+                false);
+  }
+
+  WalkResult<FileAnswer> rename(const OpenMount& to) {
+    if (&to != &mount_) return std::unexpected(failed(EXDEV));
+    auto from = find_changeable(request_.path);
+    if (!from) return std::unexpected(std::move(from).error());
+    auto target = walk_.to(request_.to_path, false, true);
+    if (!target) return std::unexpected(std::move(target).error());
+    if (auto allowed = check_change(*target); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
+    return done(::renameat(from->folder.get(), from->name.c_str(), target->folder.get(),
+                           target->name.c_str()),
+                false);
+  }
+
+  WalkResult<FileAnswer> link(const OpenMount& to) {
+    if (&to != &mount_) return std::unexpected(failed(EXDEV));
+    if (!mount_.mount().rule.hardlinks) {
+      return std::unexpected(denied(EPERM, "storage.allow hardlinks",
+                                    "hard links are made only where the grant says "
+                                    "\"hardlinks: allow\"",
+                                    true));
+    }
+    auto from = find_changeable(request_.path);
+    if (!from) return std::unexpected(std::move(from).error());
+    if (!S_ISREG(from->status.st_mode)) return std::unexpected(failed(EPERM));
+    auto target = place_for_new(request_.to_path);
+    if (!target) return std::unexpected(std::move(target).error());
+    return done(::linkat(from->folder.get(), from->name.c_str(), target->folder.get(),
+                         target->name.c_str(), 0),
+                true);
+  }
+
+  WalkResult<FileAnswer> symbolic_link() {
+    if (!stays_inside(request_.path, request_.target)) {
+      return std::unexpected(denied(
+          EPERM, "storage",
+          fmt::format("a link to {} would lead out of the granted folder",
+                      one_line(request_.target, 200)),
+          true));
+    }
+    auto place = place_for_new(request_.path);
+    if (!place) return std::unexpected(std::move(place).error());
+    return done(::symlinkat(request_.target.c_str(), place->folder.get(), place->name.c_str()),
+                true);
+  }
+
+  WalkResult<FileAnswer> read_link() {
+    auto place = find(request_.path, false);
+    if (!place) return std::unexpected(std::move(place).error());
+    if (auto allowed = check(*place, false); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
+    std::array<char, PATH_MAX> buffer{};
+    const ssize_t length =
+        ::readlinkat(place->folder.get(), place->name.c_str(), buffer.data(), buffer.size());
+    if (length < 0) return std::unexpected(failed(errno));
+    FileAnswer answer;
+    answer.reply.target.assign(buffer.data(), static_cast<std::size_t>(length));
+    // What an absolute link says is about the host.
+    if (answer.reply.target.starts_with('/')) return std::unexpected(failed(EPERM));
+    return answer;
+  }
+
+  WalkResult<FileAnswer> set_times() {
+    auto place = find(request_.path, request_.follow);
+    if (!place) return std::unexpected(std::move(place).error());
+    if (auto allowed = check(*place, true); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
+    const std::array times{to_timespec(request_.access_time),
+                           to_timespec(request_.modification_time)};
+    const std::string name = place->name.empty() ? "." : place->name;
+    return done(::utimensat(place->folder.get(), name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW),
+                false);
+  }
+
+ private:
+  WalkResult<Place> find(std::string_view path, bool follow) {
+    return walk_.to(path, follow, false);
+  }
+
+  [[nodiscard]] std::string shown() const {
+    return fmt::format("{}/{}", mount_.mount().rule.guest == "/" ? "" : mount_.mount().rule.guest,
+                       one_line(request_.path, 200));
+  }
+
+  /// Whether policy allows reading, or writing, at a place.
+  [[nodiscard]] WalkResult<void> check(const Place& place, bool write) const {
+    const policy::Access granted = mount_.mount().rule.access;
+    if (write ? place.access.write : place.access.read) return {};
+    if (write ? granted.write : granted.read) {
+      return std::unexpected(denied(EACCES, "storage.deny",
+                                    fmt::format("{} is denied by a rule", shown()), write));
+    }
+    return std::unexpected(
+        denied(write ? EPERM : EACCES, "storage.allow",
+               fmt::format("{} may be {}, not {}", mount_.mount().rule.guest,
+                           write ? "read" : "written", write ? "written" : "read"),
+               write));
+  }
+
+  /// Whether a name may be given to something else: written to, and no deny rule hangs on it.
+  [[nodiscard]] WalkResult<void> check_change(const Place& place) const {
+    if (place.name.empty()) return std::unexpected(failed(EBUSY));
+    if (auto allowed = check(place, true); !allowed) return allowed;
+    if (place.target && walk_.holds_denied(id_of(place.status))) {
+      return std::unexpected(
+          denied(EACCES, "storage.deny",
+                 fmt::format("{} holds what is denied by a rule, so it stays where it is", shown()),
+                 true));
+    }
+    return {};
+  }
+
+  WalkResult<Place> find_changeable(std::string_view path) {
+    auto place = find(path, false);
+    if (!place) return place;
+    if (auto allowed = check_change(*place); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
+    return place;
+  }
+
+  WalkResult<Place> place_for_new(std::string_view path) {
+    auto place = walk_.to(path, false, true);
+    if (!place) return place;
+    if (place->target) return std::unexpected(failed(EEXIST));
+    if (auto allowed = check(*place, true); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
+    return place;
+  }
+
+  [[nodiscard]] static WalkResult<FileAnswer> done(int result, bool created) {
+    if (result != 0) return std::unexpected(failed(errno));
+    FileAnswer answer;
+    answer.created = created;
+    return answer;
+  }
+
+  WalkResult<FileAnswer> open_existing(const Place& place) {
+    if (request_.create && request_.exclusive) return std::unexpected(failed(EEXIST));
+    const mode_t mode = place.status.st_mode;
+    if (S_ISLNK(mode)) return std::unexpected(failed(ELOOP));
+    if (is_kernel_file_system(place.target.get())) {
+      return std::unexpected(denied(EACCES, "storage",
+                                    fmt::format("{} is the kernel's, and never opened", shown()),
+                                    false));
+    }
+    const bool folder = S_ISDIR(mode);
+    if (!folder && !S_ISREG(mode)) {
+      return std::unexpected(denied(
+          EACCES, "storage", fmt::format("{} is a device, pipe or socket, and never opened", shown()),
+          false));
+    }
+    if (request_.directory && !folder) return std::unexpected(failed(ENOTDIR));
+    if (folder && (request_.write || request_.truncate)) return std::unexpected(failed(EISDIR));
+    for (const bool write : {false, true}) {
+      if (!(write ? request_.write || request_.truncate : request_.read)) continue;
+      if (auto allowed = check(place, write); !allowed) {
+        return std::unexpected(std::move(allowed).error());
+      }
+    }
+    if (!folder && place.status.st_nlink > 1 && !mount_.mount().rule.hardlinks) {
+      return std::unexpected(denied(
+          EACCES, "storage.allow hardlinks",
+          fmt::format("{} has {} names, one of which may be outside the granted folder", shown(),
+                      place.status.st_nlink),
+          false));
+    }
+    const int access = request_.write ? (request_.read ? O_RDWR : O_WRONLY)
+                       : request_.truncate ? O_RDWR
+                                           : O_RDONLY;
+    FileAnswer answer;
+    answer.reply.status = convert(place.status);
+    if (place.name.empty()) {
+      answer.reply.descriptor.reset(open_name(place.folder.get(), ".", O_RDONLY | O_DIRECTORY, 0));
+    } else {
+      // Non-blocking, in case that a pipe has taken the name since it was looked at.
+      answer.reply.descriptor.reset(
+          open_name(place.folder.get(), place.name,
+                    static_cast<std::uint64_t>(access | O_NOCTTY | O_NONBLOCK) |
+                        (folder ? O_DIRECTORY : 0U),
+                    0));
+    }
+    if (!answer.reply.descriptor) {
+      const bool swapped = errno == ENOENT || errno == ELOOP || errno == ENOTDIR;
+      return std::unexpected(failed(swapped ? ESTALE : errno));
+    }
+    struct stat opened {};
+    if (::fstat(answer.reply.descriptor.get(), &opened) != 0) return std::unexpected(failed(errno));
+    const bool same = id_of(opened) == id_of(place.status) &&
+                      (opened.st_nlink == 1 || folder || mount_.mount().rule.hardlinks);
+    if (!same) return std::unexpected(failed(ESTALE));
+    if (request_.truncate && ::ftruncate(answer.reply.descriptor.get(), 0) != 0) {
+      return std::unexpected(failed(errno));
+    }
+    return answer;
+  }
+
+  WalkResult<FileAnswer> create(const Place& place) {
+    if (!request_.create) {
+      // Whether something is there is told only where reading is allowed.
+      if (auto allowed = check(place, false); !allowed) {
+        return std::unexpected(std::move(allowed).error());
+      }
+      return std::unexpected(failed(ENOENT));
+    }
+    if (request_.directory) return std::unexpected(failed(EINVAL));
+    if (auto allowed = check(place, true); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
+    FileAnswer answer;
+    answer.created = true;
+    const int access = request_.read && place.access.read ? O_RDWR : O_WRONLY;
+    answer.reply.descriptor.reset(
+        open_name(place.folder.get(), place.name,
+                  static_cast<std::uint64_t>(access | O_CREAT | O_EXCL | O_NOCTTY), file_mode));
+    // Somebody else was faster: look again at what is there now.
+    if (!answer.reply.descriptor) return std::unexpected(failed(errno == EEXIST ? ESTALE : errno));
+    struct stat status {};
+    if (::fstat(answer.reply.descriptor.get(), &status) != 0) return std::unexpected(failed(errno));
+    answer.reply.status = convert(status);
+    return answer;
+  }
+
+  const OpenMount& mount_;
+  const FileRequest& request_;
+  Walk walk_;
+};
+
+WalkResult<FileAnswer> dispatch(Operation operation, const FileRequest& request,
+                                const OpenMount& to) {
+  switch (request.operation) {
+    case FileOperation::open: return operation.open();
+    case FileOperation::status: return operation.status();
+    case FileOperation::create_directory: return operation.create_directory();
+    case FileOperation::remove_directory: return operation.remove(true);
+    case FileOperation::unlink: return operation.remove(false);
+    case FileOperation::rename: return operation.rename(to);
+    case FileOperation::link: return operation.link(to);
+    case FileOperation::symbolic_link: return operation.symbolic_link();
+    case FileOperation::read_link: return operation.read_link();
+    case FileOperation::set_times: return operation.set_times();
+  }
+  return std::unexpected(failed(ENOSYS));
+}
+
+}  // namespace
+
+Result<std::shared_ptr<const OpenMount>> OpenMount::open(const policy::Mount& mount) {
+  const std::shared_ptr<OpenMount> opened(new OpenMount());
+  opened->mount_ = mount;
+  const auto refused = [&](std::string_view why) {
+    return fail(ErrorCode::invalid_policy, "the granted folder {} cannot be used: {}",
+                mount.rule.host.native(), why);
+  };
+  UniqueFd root(::open(mount.rule.host.c_str(), O_PATH | O_CLOEXEC));
+  struct stat status {};
+  if (!root || ::fstat(root.get(), &status) != 0) return refused(errno_text(errno));
+  if (S_ISREG(status.st_mode)) {
+    opened->only_ = mount.rule.host.filename().native();
+    opened->mount_.rule.host = mount.rule.host.parent_path();
+    const std::filesystem::path guest(mount.rule.guest);
+    opened->mount_.rule.guest = guest.has_parent_path() ? guest.parent_path().native() : "/";
+    root.reset(::open(opened->mount_.rule.host.c_str(), O_PATH | O_CLOEXEC | O_DIRECTORY));
+    if (!root) return refused(errno_text(errno));
+  } else if (!S_ISDIR(status.st_mode)) {
+    return refused("it is neither a folder nor a file");
+  }
+  if (is_kernel_file_system(root.get())) return refused("it is the kernel's, not a place for files");
+  opened->root_ = std::move(root);
+  return opened;
+}
+
+FileAnswer OpenMount::perform(const FileRequest& request, const OpenMount& to) const {
+  auto result = dispatch(Operation(*this, request), request, to);
+  if (result) return std::move(*result);
+  FileAnswer answer;
+  answer.reply.error = result.error().error;
+  answer.refusal = std::move(result.error().refusal);
+  return answer;
+}
+
+}  // namespace belljar::host

@@ -1,0 +1,60 @@
+// The file gate: decides about every path that a guest names, and does what is allowed.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "belljar/error.h"
+#include "engine/host.h"
+#include "policy/snapshot.h"
+#include "support/file.h"
+
+namespace belljar::host {
+
+/// Why a path operation was refused, as far as policy is the reason.
+struct FileRefusal {
+  std::string rule;
+  std::string reason;
+  /// Whether writing, rather than reading, was what is missing.
+  bool write = false;
+};
+
+/// The answer to a path operation.
+struct FileAnswer {
+  engine::FileReply reply;
+  std::optional<FileRefusal> refusal;
+  /// Whether a file, folder or link was made.
+  bool created = false;
+};
+
+/// A granted folder, open. Immutable; any thread.
+///
+/// Paths are walked one name at a time from the folder's own descriptor (openat2 with
+/// RESOLVE_BENEATH, never following a link by itself), so that nothing that is renamed, swapped or
+/// linked meanwhile leads out of it. Denied folders are told by what they are (device and inode)
+/// as well as by where they are.
+class OpenMount {
+ public:
+  [[nodiscard]] static Result<std::shared_ptr<const OpenMount>> open(const policy::Mount& mount);
+
+  [[nodiscard]] const policy::Mount& mount() const noexcept { return mount_; }
+  /// `to` is the mount that a rename or link goes to; it may be this one.
+  [[nodiscard]] FileAnswer perform(const engine::FileRequest& request, const OpenMount& to) const;
+
+ private:
+  OpenMount() = default;
+
+  policy::Mount mount_;
+  UniqueFd root_;
+  /// Where the grant is for one file: its name, and `root_` is its folder.
+  std::string only_;
+
+  friend class Walk;
+};
+
+}  // namespace belljar::host

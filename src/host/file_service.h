@@ -1,0 +1,42 @@
+// Who opens the files of guests: this process, or a helper that may.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "belljar/error.h"
+#include "host/file_gate.h"
+#include "policy/snapshot.h"
+#include "store/grants.h"
+
+namespace belljar::host {
+
+/// The mounts of one snapshot, ready for use. Any thread; operations block.
+class MountTable {
+ public:
+  virtual ~MountTable() = default;
+  /// What each mount is called in the guest and whether it can be written, by number.
+  [[nodiscard]] virtual const std::vector<policy::StorageRule>& mounts() const = 0;
+  /// Granted folders that could not be opened, in sentences.
+  [[nodiscard]] virtual const std::vector<std::string>& problems() const = 0;
+  /// Both mounts of the request are numbers of this table.
+  [[nodiscard]] virtual FileAnswer perform(const engine::FileRequest& request) const = 0;
+};
+
+/// Makes mount tables.
+class FileService {
+ public:
+  virtual ~FileService() = default;
+  [[nodiscard]] virtual std::shared_ptr<const MountTable> open(const store::ComponentKey& component,
+                                                               const policy::Snapshot& snapshot) = 0;
+};
+
+/// Opens files in this process.
+class DirectFiles final : public FileService {
+ public:
+  [[nodiscard]] std::shared_ptr<const MountTable> open(const store::ComponentKey& component,
+                                                       const policy::Snapshot& snapshot) override;
+};
+
+}  // namespace belljar::host

@@ -1,0 +1,58 @@
+// The permissions of one component, always up to date.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "belljar/error.h"
+#include "policy/snapshot.h"
+#include "store/grants.h"
+
+namespace belljar::host {
+
+/// Says what a component may do. A snapshot is compiled anew when the grant epoch has moved or a
+/// grant has run out. Any thread.
+class Permissions {
+ public:
+  struct Fixed {
+    /// What a person gave on the command line or in code, for as long as this process runs.
+    std::vector<policy::Document> granted;
+    std::optional<policy::Document> manifest;
+    std::optional<policy::Document> ceiling;
+  };
+
+  Permissions(store::State& state, store::ComponentKey component, std::string session, Fixed fixed)
+      : state_(state),
+        component_(std::move(component)),
+        session_(std::move(session)),
+        fixed_(std::move(fixed)) {}
+
+  /// For a call that begins. Uses up grants that hold for a number of calls.
+  [[nodiscard]] Result<std::shared_ptr<const policy::Snapshot>> for_call();
+  /// For a look at what holds now. Blocks while it reads the state.
+  [[nodiscard]] Result<std::shared_ptr<const policy::Snapshot>> current();
+
+  [[nodiscard]] const store::GrantEpoch& epoch() const noexcept { return state_.epoch(); }
+  [[nodiscard]] const store::ComponentKey& component() const noexcept { return component_; }
+
+ private:
+  struct Compiled {
+    std::shared_ptr<const policy::Snapshot> snapshot;
+    std::optional<WallTime> expires;
+    std::vector<std::int64_t> counted;
+  };
+  [[nodiscard]] Result<std::shared_ptr<const Compiled>> compiled();
+
+  store::State& state_;
+  store::ComponentKey component_;
+  std::string session_;
+  Fixed fixed_;
+  std::mutex mutex_;
+  std::atomic<std::shared_ptr<const Compiled>> cached_;
+};
+
+}  // namespace belljar::host

@@ -1,0 +1,172 @@
+#include "host/resolver.h"
+
+#include <ares.h>
+#include <fmt/ranges.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+#include <utility>
+
+#include "support/result.h"
+
+namespace belljar::host {
+
+/// A c-ares channel on the loop.
+struct Resolver::Channel : std::enable_shared_from_this<Channel> {
+  explicit Channel(EventLoop& event_loop) : loop(event_loop) {}
+  ~Channel() {
+    if (timer != 0) loop.cancel(timer);
+    if (ares != nullptr) ares_destroy(ares);
+  }
+
+  /// c-ares says which of its sockets wait for what.
+  static void socket_state(void* data, ares_socket_t socket, int readable, int writable) {
+    auto* const self = static_cast<Channel*>(data);
+    const std::uint32_t events = (readable != 0 ? std::uint32_t{EPOLLIN} : 0U) |
+                                 (writable != 0 ? std::uint32_t{EPOLLOUT} : 0U);
+    self->loop.watch(socket, events, [weak = self->weak_from_this(), socket](std::uint32_t ready) {
+      const auto held = weak.lock();
+      if (!held) return;
+      const bool broken = (ready & (EPOLLERR | EPOLLHUP)) != 0;
+      ares_process_fd(held->ares, (ready & EPOLLIN) != 0 || broken ? socket : ARES_SOCKET_BAD,
+                      (ready & EPOLLOUT) != 0 ? socket : ARES_SOCKET_BAD);
+      held->set_timer();
+    });
+  }
+
+  /// c-ares retries by its own clock, which it tells only when asked.
+  void set_timer() {
+    if (timer != 0) loop.cancel(timer);
+    timer = 0;
+    timeval left{};
+    if (ares_timeout(ares, nullptr, &left) == nullptr) return;
+    const auto delay =
+        std::chrono::seconds(left.tv_sec) + std::chrono::microseconds(left.tv_usec);
+    timer = loop.at(EventLoop::Clock::now() + delay, [weak = weak_from_this()] {
+      const auto held = weak.lock();
+      if (!held) return;
+      held->timer = 0;
+      ares_process_fd(held->ares, ARES_SOCKET_BAD, ARES_SOCKET_BAD);
+      held->set_timer();
+    });
+  }
+
+  EventLoop& loop;
+  ares_channel ares = nullptr;
+  EventLoop::TimerId timer = 0;
+  /// When the system's settings were read.
+  timespec settings{};
+};
+
+namespace {
+
+/// One lookup under way. c-ares cannot take one back, so it owns itself until the answer.
+struct Lookup {
+  std::string name;
+  Resolver::Done done;
+};
+
+std::optional<policy::Address> to_address(const sockaddr* address) {
+  if (address->sa_family == AF_INET) {
+    std::array<std::uint8_t, 4> bytes{};
+    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in*>(address)->sin_addr, 4);
+    return policy::Address::v4(bytes);
+  }
+  if (address->sa_family == AF_INET6) {
+    std::array<std::uint8_t, 16> bytes{};
+    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr, 16);
+    return policy::Address::v6(bytes);
+  }
+  return std::nullopt;
+}
+
+void answered(void* data, int status, int /*timeouts*/, ares_addrinfo* info) {
+  const std::unique_ptr<Lookup> lookup(static_cast<Lookup*>(data));
+  const std::unique_ptr<ares_addrinfo, void (*)(ares_addrinfo*)> owned(info, ares_freeaddrinfo);
+  if (status == ARES_EDESTRUCTION) return;
+  if (status != ARES_SUCCESS) {
+    lookup->done(fail(ErrorCode::not_found, "the name {} has no address: {}", lookup->name,
+                      ares_strerror(status)));
+    return;
+  }
+  std::vector<policy::Address> addresses;
+  for (const ares_addrinfo_node* node = info->nodes; node != nullptr; node = node->ai_next) {
+    const auto address = to_address(node->ai_addr);
+    if (!address) continue;
+    if (std::find(addresses.begin(), addresses.end(), *address) == addresses.end()) {
+      addresses.push_back(*address);
+    }
+  }
+  lookup->done(std::move(addresses));
+}
+
+timespec settings_time() {
+  struct stat status {};
+  return ::stat("/etc/resolv.conf", &status) == 0 ? status.st_mtim : timespec{};
+}
+
+}  // namespace
+
+Resolver::Resolver(EventLoop& loop, std::vector<std::string> name_servers,
+                   std::chrono::milliseconds timeout)
+    : loop_(loop), name_servers_(std::move(name_servers)), timeout_(timeout) {
+  ares_library_init(ARES_LIB_INIT_ALL);
+}
+
+Resolver::~Resolver() {
+  channel_.reset();
+  ares_library_cleanup();
+}
+
+Result<std::shared_ptr<Resolver::Channel>> Resolver::channel() {
+  // A machine that moved to another network has other name servers.
+  const timespec settings = settings_time();
+  if (channel_ && channel_->settings.tv_sec == settings.tv_sec &&
+      channel_->settings.tv_nsec == settings.tv_nsec) {
+    return channel_;
+  }
+  auto channel = std::make_shared<Channel>(loop_);
+  channel->settings = settings;
+  constexpr int tries = 2;
+  ares_options options{};
+  // A name is looked up as it is: no search domains, which would turn it into another.
+  options.flags = ARES_FLAG_NOSEARCH;
+  options.timeout = static_cast<int>(timeout_.count() / (tries + 1));
+  options.tries = tries;
+  options.sock_state_cb = Channel::socket_state;
+  options.sock_state_cb_data = channel.get();
+  int code = ares_init_options(
+      &channel->ares, &options,
+      ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB);
+  if (code == ARES_SUCCESS && !name_servers_.empty()) {
+    const std::string list = fmt::format("{}", fmt::join(name_servers_, ","));
+    code = ares_set_servers_ports_csv(channel->ares, list.c_str());
+  }
+  if (code != ARES_SUCCESS) {
+    return fail(ErrorCode::internal, "names cannot be looked up: {}", ares_strerror(code));
+  }
+  channel_ = channel;
+  return channel;
+}
+
+void Resolver::lookup(const policy::Host& host, Done done) {
+  auto channel = this->channel();
+  if (!channel) {
+    done(std::unexpected(std::move(channel).error()));
+    return;
+  }
+  ares_addrinfo_hints hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_flags = ARES_AI_NOSORT;
+  auto lookup = std::make_unique<Lookup>(Lookup{host.name, std::move(done)});
+  const std::string name = host.name;
+  ares_getaddrinfo((*channel)->ares, name.c_str(), nullptr, &hints, answered, lookup.release());
+  (*channel)->set_timer();
+}
+
+}  // namespace belljar::host

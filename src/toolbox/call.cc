@@ -1,0 +1,196 @@
+#include "toolbox/call.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <utility>
+
+#include "support/json.h"
+#include "support/result.h"
+#include "support/text.h"
+
+namespace belljar::toolbox {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::nanoseconds;
+
+belljar::LimitReached describe_limit(const engine::Outcome& outcome, const CallSummary& summary) {
+  belljar::LimitReached limit;
+  limit.limit = outcome.limit;
+  const auto bytes = [](std::uint64_t value) { return format_bytes(Bytes{value}); };
+  const auto raise = [&](std::string amount) {
+    limit.remedy = fmt::format("limit={}={}", outcome.limit, amount);
+  };
+  if (outcome.limit == "timeout") {
+    limit.used = format_duration(microseconds(outcome.used));
+    limit.allowed = format_duration(summary.timeout);
+    raise(policy_duration(summary.limits.timeout * 2));
+  } else if (outcome.limit == "fuel") {
+    limit.used = fmt::format("{}", summary.limits.fuel.value);
+    limit.allowed = limit.used;
+    raise(fmt::format("{}", summary.limits.fuel.value * 2));
+  } else if (outcome.limit == "memory") {
+    limit.used = bytes(outcome.used);
+    limit.allowed = bytes(outcome.allowed);
+    // The next power of two that would have been enough for this request.
+    std::uint64_t enough = summary.limits.memory.value * 2;
+    while (enough < outcome.used) enough *= 2;
+    raise(policy_bytes(Bytes{enough}));
+  } else if (outcome.limit == "output") {
+    limit.used = "more than " + bytes(summary.limits.output.value);
+    limit.allowed = bytes(summary.limits.output.value);
+    raise(policy_bytes(Bytes{summary.limits.output.value * 4}));
+  } else {
+    // The stack, tables and the host's own memory are no tool's to raise.
+    limit.used = bytes(outcome.used);
+    limit.allowed = bytes(outcome.allowed);
+  }
+  return limit;
+}
+
+Json command_result(const engine::Outcome& outcome, const std::string& output,
+                    const std::string& error) {
+  return {{"exit-code", outcome.exit_code},
+          {"stdout", clean_utf8(output)},
+          {"stderr", clean_utf8(error)}};
+}
+
+}  // namespace
+
+Result<void> command_inputs(const std::string& component, const ToolCall& call,
+                            host::CallInputs& inputs) {
+  inputs.arguments.push_back(component);
+  if (call.inherit_stdio) {
+    inputs.arguments.insert(inputs.arguments.end(), call.command_arguments.begin(),
+                            call.command_arguments.end());
+    return {};
+  }
+  BELLJAR_TRY(const Json arguments, parse_json(call.arguments, Bytes{64 << 20}));
+  if (!arguments.is_object()) {
+    return fail(ErrorCode::invalid_argument, "arguments: expected an object of arguments");
+  }
+  for (const auto& [key, value] : arguments.items()) {
+    if (key == "stdin" && value.is_string()) {
+      inputs.standard_input = value.get<std::string>();
+    } else if (key == "args" && value.is_array() &&
+               std::all_of(value.begin(), value.end(),
+                           [](const Json& item) { return item.is_string(); })) {
+      for (const Json& item : value) inputs.arguments.push_back(item.get<std::string>());
+    } else if (key == "stdin") {
+      return fail(ErrorCode::invalid_argument, "/stdin: expected a string");
+    } else if (key == "args") {
+      return fail(ErrorCode::invalid_argument, "/args: expected an array of strings");
+    } else {
+      return fail(ErrorCode::invalid_argument, "/{}: unknown key; known are \"args\", \"stdin\"",
+                  one_line(key, 60));
+    }
+  }
+  return {};
+}
+
+Outcome make_outcome(engine::Outcome outcome, host::CallHost& host, const CallSummary& summary) {
+  using engine::OutcomeKind;
+  Outcome result;
+  result.refusals = host.refusals();
+  result.usage.memory = outcome.peak_memory.value;
+  result.usage.fuel = outcome.fuel_used.value;
+  result.standard_output = host.take_output(1);
+  result.standard_error = host.take_output(2);
+  result.exit_code = outcome.exit_code;
+  const bool refused = std::any_of(result.refusals.begin(), result.refusals.end(),
+                                   [](const Refusal& refusal) { return !refusal.hint; });
+  switch (outcome.kind) {
+    case OutcomeKind::returned:
+      result.result = Returned{std::move(outcome.value)};
+      break;
+    case OutcomeKind::tool_error:
+      if (refused) {
+        result.result = Denied{std::move(outcome.value), {}};
+      } else {
+        result.result = ToolError{std::move(outcome.value), {}};
+      }
+      break;
+    case OutcomeKind::bad_arguments:
+      result.result = ToolError{{}, std::move(outcome.message)};
+      break;
+    case OutcomeKind::limit:
+      result.result = describe_limit(outcome, summary);
+      break;
+    case OutcomeKind::cancelled:
+      result.result = Cancelled{};
+      break;
+    case OutcomeKind::exited:
+      if (!summary.command) {
+        result.result = Trapped{
+            fmt::format("the tool ended itself with exit code {}", outcome.exit_code), {}};
+      } else if (result.standard_output.size() > summary.limits.output.value) {
+        outcome.limit = "output";
+        result.result = describe_limit(outcome, summary);
+      } else {
+        std::string json =
+            command_result(outcome, result.standard_output, result.standard_error).dump();
+        if (outcome.exit_code == 0) {
+          result.result = Returned{std::move(json)};
+        } else if (refused) {
+          result.result = Denied{std::move(json), {}};
+        } else {
+          result.result = ToolError{std::move(json), {}};
+        }
+      }
+      break;
+    case OutcomeKind::trapped:
+    case OutcomeKind::fault:
+      if (refused) {
+        result.result = Denied{{}, std::move(outcome.message)};
+      } else {
+        Trapped trapped{std::move(outcome.message), {}};
+        for (engine::Frame& frame : outcome.frames) {
+          trapped.frames.push_back({std::move(frame.module), std::move(frame.function),
+                                    std::move(frame.file), frame.line, frame.column});
+        }
+        result.result = std::move(trapped);
+      }
+      break;
+  }
+  return result;
+}
+
+std::string_view outcome_name(const Outcome& outcome) {
+  constexpr std::array<std::string_view, 6> names{"returned", "tool-error", "denied",
+                                                  "trapped",  "limit",      "cancelled"};
+  return names[outcome.result.index()];
+}
+
+std::string call_details(std::string_view tool, const Result<Outcome>& result,
+                         const host::CallHost* host) {
+  std::string details = fmt::format("\"tool\":{}", json_string(tool));
+  const auto out = std::back_inserter(details);
+  if (!result) {
+    fmt::format_to(out, ",\"outcome\":\"fault\",\"message\":{}",
+                   json_string(one_line(result.error().message(), 500)));
+    return details;
+  }
+  fmt::format_to(out, ",\"outcome\":\"{}\",\"us\":{},\"memory\":{}", outcome_name(*result),
+                 std::chrono::duration_cast<microseconds>(result->usage.duration).count(),
+                 result->usage.memory);
+  if (result->usage.fuel > 0) fmt::format_to(out, ",\"fuel\":{}", result->usage.fuel);
+  if (const auto* limit = std::get_if<belljar::LimitReached>(&result->result)) {
+    fmt::format_to(out, ",\"limit\":\"{}\"", limit->limit);
+  }
+  if (const auto* trapped = std::get_if<Trapped>(&result->result)) {
+    fmt::format_to(out, ",\"message\":{}", json_string(one_line(trapped->message, 500)));
+  }
+  if (!result->refusals.empty()) {
+    std::uint64_t times = 0;
+    for (const Refusal& refusal : result->refusals) times += refusal.times;
+    fmt::format_to(out, ",\"refused\":{}", times);
+  }
+  const std::string uses = host != nullptr ? host->usage_details() : std::string();
+  if (!uses.empty()) fmt::format_to(out, ",\"uses\":{{{}}}", uses);
+  return details;
+}
+
+}  // namespace belljar::toolbox

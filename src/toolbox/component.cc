@@ -1,0 +1,457 @@
+#include "toolbox/component.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <thread>
+#include <utility>
+
+#include "host/call_host.h"
+#include "support/json.h"
+#include "support/result.h"
+#include "support/text.h"
+#include "toolbox/call.h"
+#include "toolbox/schema.h"
+
+namespace belljar::toolbox {
+namespace {
+
+constexpr std::size_t maximum_description = 8 * 1024;
+
+std::string describe_tool(const engine::Description& description,
+                          const engine::Function& function, bool& cleaned) {
+  CleanText text = clean_text(function.docs, maximum_description);
+  cleaned = text.changed;
+  std::string docs(trim(text.text));
+  if (!docs.empty()) return docs;
+  if (function.is_command()) {
+    const std::string about(trim(clean_text(description.docs, maximum_description).text));
+    return about.empty() ? "Runs the program with the given arguments and standard input." : about;
+  }
+  return {};
+}
+
+std::string title_of(std::string_view tool, std::string_view component) {
+  std::string title(tool);
+  if (title.starts_with(component)) title.erase(0, component.size() + 1);
+  std::replace(title.begin(), title.end(), '-', ' ');
+  std::replace(title.begin(), title.end(), '_', ' ');
+  if (!title.empty() && title.front() >= 'a' && title.front() <= 'z') {
+    title.front() = static_cast<char>(title.front() - 'a' + 'A');
+  }
+  return title;
+}
+
+class ComponentTool final : public Tool {
+ public:
+  ComponentTool(std::shared_ptr<Component> component, NamedFunction function, ToolInfo info)
+      : component_(std::move(component)), function_(std::move(function)), info_(std::move(info)) {}
+
+  const ToolInfo& info() const override { return info_; }
+  Annotations annotations() const override { return component_->annotations(); }
+  std::shared_ptr<CallHandle> start(const ToolCall& call, Completion completion) override {
+    return component_->start(function_, call, std::move(completion));
+  }
+
+ private:
+  std::shared_ptr<Component> component_;
+  NamedFunction function_;
+  ToolInfo info_;
+};
+
+}  // namespace
+
+bool is_known_import(std::string_view interface) {
+  constexpr std::array<std::string_view, 7> packages{"wasi:cli/",    "wasi:clocks/", "wasi:filesystem/",
+                                                     "wasi:http/",   "wasi:io/",     "wasi:random/",
+                                                     "wasi:sockets/"};
+  return std::any_of(packages.begin(), packages.end(),
+                     [&](std::string_view package) { return interface.starts_with(package); });
+}
+
+Component::Component(ComponentServices services, std::string name, artifact::Artifact artifact,
+                     std::shared_ptr<host::Permissions> permissions)
+    : services_(services), name_(std::move(name)), artifact_(std::move(artifact)) {
+  host_ = std::make_shared<host::ComponentHost>(services_.host, std::move(permissions),
+                                                imports("wasi:filesystem/"));
+  for (const engine::Function& function : artifact_.description.functions) {
+    function_names_.push_back({function.interface, function.name});
+  }
+}
+
+bool Component::imports(std::string_view prefix) const {
+  const auto& all = artifact_.description.imports;
+  return std::any_of(all.begin(), all.end(),
+                     [&](const std::string& import) { return import.starts_with(prefix); });
+}
+
+Result<std::shared_ptr<Component>> Component::load(ComponentServices services, std::string name,
+                                                   artifact::Artifact artifact,
+                                                   std::shared_ptr<host::Permissions> permissions) {
+  for (const std::string& import : artifact.description.imports) {
+    const auto& offered = services.host.capabilities;
+    const bool known =
+        is_known_import(import) ||
+        std::any_of(offered.begin(), offered.end(),
+                    [&](const Capability& capability) { return capability.interface == import; });
+    if (!known) {
+      return fail(ErrorCode::load_failed,
+                  "it imports {}, which this host does not offer; it offers WASI 0.2 and 0.3 (cli, "
+                  "clocks, filesystem, http, io, random, sockets)",
+                  one_line(import, 120));
+    }
+  }
+  std::shared_ptr<Component> component(new Component(services, std::move(name),
+                                                     std::move(artifact), std::move(permissions)));
+  BELLJAR_TRY(component->named_,
+              name_functions(component->name_, component->artifact_.description));
+  if (component->named_.empty()) {
+    return fail(ErrorCode::load_failed, "it exports no function that could be a tool");
+  }
+  // Every schema is made once here, so that a type that cannot be shown is a load error.
+  for (const NamedFunction& named : component->named_) {
+    const engine::Function& function = component->artifact_.description.functions[named.function];
+    if (function.is_command() || !named.dropped_resource.empty()) continue;
+    BELLJAR_CHECK(
+        in_context(make_schemas(component->artifact_.description, function), named.tool));
+  }
+  BELLJAR_TRY(component->plain_program_,
+              services.engine.load(component->artifact_.code.path(), component->function_names_,
+                                   false));
+  return component;
+}
+
+ToolGroup Component::tools() {
+  ToolGroup group{name_, {}};
+  const engine::Description& description = artifact_.description;
+  for (const NamedFunction& named : named_) {
+    const engine::Function& function = description.functions[named.function];
+    ToolInfo info;
+    info.name = named.tool;
+    info.title = title_of(named.tool, name_);
+    info.group = name_;
+    ToolSchemas schemas;
+    if (!named.dropped_resource.empty()) {
+      schemas = drop_schemas(named.dropped_resource);
+      info.description = fmt::format("Gives a {} back. Its handle is of no use afterwards.",
+                                     named.dropped_resource);
+    } else {
+      // Made before, when the component was loaded.
+      schemas = function.is_command() ? command_schemas()
+                                      : make_schemas(description, function).value_or(ToolSchemas{});
+      info.description = describe_tool(description, function, info.cleaned);
+    }
+    info.input_schema = std::move(schemas.input);
+    info.output_schema = std::move(schemas.output);
+    info.output_is_object = schemas.output_is_object;
+    group.tools.push_back(
+        std::make_shared<ComponentTool>(shared_from_this(), named, std::move(info)));
+  }
+  return group;
+}
+
+Annotations Component::annotations() const {
+  Annotations annotations;
+  const auto snapshot = host_->permissions().current();
+  if (!snapshot) return annotations;
+  const bool writes =
+      imports("wasi:filesystem/") &&
+      std::any_of((*snapshot)->mounts().begin(), (*snapshot)->mounts().end(),
+                  [](const policy::Mount& mount) { return mount.rule.access.write; });
+  const bool talks =
+      (imports("wasi:http/") && (*snapshot)->has_network()) ||
+      (imports("wasi:sockets/") && ((*snapshot)->has_sockets(policy::Transport::tcp) ||
+                                    (*snapshot)->has_sockets(policy::Transport::udp)));
+  const bool changes_elsewhere = talks && !(*snapshot)->network_only_reads();
+  const bool embedder = std::any_of(
+      artifact_.description.imports.begin(), artifact_.description.imports.end(),
+      [&](const std::string& import) {
+        return !is_known_import(import) && (*snapshot)->decide_capability(import).allowed;
+      });
+  annotations.read_only = !writes && !changes_elsewhere && !embedder;
+  annotations.destructive = !annotations.read_only;
+  // A component that can reach nothing gives the same answer however often it is asked.
+  annotations.idempotent = annotations.read_only;
+  annotations.open_world = talks || embedder;
+  return annotations;
+}
+
+Result<std::shared_ptr<engine::Program>> Component::program(bool fuel) {
+  if (!fuel) return plain_program_;
+  const std::lock_guard lock(fuel_mutex_);
+  if (fuel_program_) return fuel_program_;
+  BELLJAR_TRY(const artifact::Artifact counted, services_.loader.load(artifact_.path, true));
+  if (counted.digest != artifact_.digest) {
+    return fail(ErrorCode::unavailable,
+                "the file {} has changed since it was loaded; load it again: belljar upgrade {}",
+                artifact_.path.native(), name_);
+  }
+  BELLJAR_TRY(fuel_program_,
+              services_.engine.load(counted.code.path(), function_names_, true));
+  return fuel_program_;
+}
+
+/// A call from its admission to its end.
+class Component::ActiveCall final : public CallHandle,
+                                    public std::enable_shared_from_this<ActiveCall> {
+ public:
+  ActiveCall(std::shared_ptr<Component> component, const NamedFunction& function,
+             const ToolCall& call, Completion completion)
+      : component_(std::move(component)),
+        function_(function),
+        call_(call),
+        completion_(std::move(completion)),
+        began_(std::chrono::steady_clock::now()) {}
+
+  void begin() {
+    auto grip = component_->host_->grip();
+    if (!grip) return end(std::unexpected(std::move(grip).error()));
+    grip_ = *std::move(grip);
+    const policy::Limits& limits = grip_.snapshot->limits();
+    timeout_ = limits.timeout;
+    if (call_.timeout) timeout_ = std::min(timeout_, *call_.timeout);
+    if (auto live = find_live(); !live) {
+      return end(Outcome{.result = ToolError{{}, live.error().message()},
+                         .refusals = {},
+                         .usage = {},
+                         .standard_output = {},
+                         .standard_error = {}});
+    }
+    // Fuel needs code of its own, which may have to be compiled first.
+    if (limits.fuel.value > 0 && !component_->has_fuel_program()) return wait_for_fuel_program();
+    admit();
+  }
+
+  void cancel() override {
+    std::unique_ptr<engine::Invocation> invocation;
+    const std::lock_guard lock(mutex_);
+    cancelled_ = true;
+    if (invocation_) invocation_->cancel();
+  }
+
+ private:
+  /// Arguments outlive the caller's buffer where the call has to wait.
+  void keep_arguments() {
+    if (!kept_arguments_) {
+      kept_arguments_ = std::string(call_.arguments);
+      call_.arguments = *kept_arguments_;
+    }
+  }
+
+  Result<void> find_live() {
+    const engine::Function& function = component_->function_of(function_);
+    if (function.resource.empty() && !component_->takes_resources(function)) return {};
+    BELLJAR_TRY(const auto live,
+                component_->services_.handles.find(call_.arguments, call_.client));
+    live_ = live.value_or(0);
+    if (live_ == 0 && !component_->services_.handles.has_room(call_.client)) {
+      return fail(ErrorCode::unavailable,
+                  "too many resources are held; give some back with their drop tools first");
+    }
+    if (!function_.dropped_resource.empty()) {
+      const auto parsed = parse_json(call_.arguments, Bytes{64 << 20});
+      if (!parsed || !parsed->is_object() || parsed->size() != 1 ||
+          !parsed->contains("self") || !(*parsed)["self"].is_string() || live_ == 0) {
+        return fail(ErrorCode::invalid_argument, "/self: expected the handle of a {}",
+                    function_.dropped_resource);
+      }
+      drop_handle_ = (*parsed)["self"].get<std::string>();
+    }
+    return {};
+  }
+
+  void wait_for_fuel_program() {
+    keep_arguments();
+    std::thread([self = shared_from_this()] {
+      if (auto program = self->component_->program(true); !program) {
+        return self->end(std::unexpected(std::move(program).error()));
+      }
+      self->admit();
+    }).detach();
+  }
+
+  void admit() {
+    const std::uint32_t most = grip_.snapshot->limits().instances;
+    Admission& admission = component_->services_.admission;
+    if (admission.try_enter(*component_->lane_, most)) return run();
+    keep_arguments();
+    const bool waiting = admission.wait(component_->lane_, most, began_ + timeout_,
+                                        [self = shared_from_this()](bool may) {
+                                          if (may) {
+                                            self->run();
+                                          } else {
+                                            self->not_admitted();
+                                          }
+                                        });
+    if (!waiting) not_admitted();
+  }
+
+  void not_admitted() {
+    const std::uint32_t most = grip_.snapshot->limits().instances;
+    Outcome outcome;
+    outcome.result = belljar::LimitReached{
+        "instances", fmt::format("{} sandboxes", most), fmt::format("{} sandboxes", most),
+        fmt::format("limit=instances={}", most * 2)};
+    end(std::move(outcome));
+  }
+
+  void run() {
+    admitted_ = true;
+    const policy::Limits& limits = grip_.snapshot->limits();
+    auto program = component_->program(limits.fuel.value > 0);
+    if (!program) return end(std::unexpected(std::move(program).error()));
+    const engine::Function& function = component_->function_of(function_);
+    host::CallInputs inputs;
+    inputs.on_output = call_.on_output;
+    inputs.on_progress = call_.on_progress;
+    if (function.is_command()) {
+      auto parsed = command_inputs(component_->name_, call_, inputs);
+      if (!parsed) {
+        Outcome outcome;
+        outcome.result = ToolError{{}, parsed.error().message()};
+        return end(std::move(outcome));
+      }
+    }
+    host_ = std::make_shared<host::CallHost>(component_->host_, grip_, std::move(inputs));
+    if (auto prepared = host_->prepare(); !prepared) {
+      return end(std::unexpected(std::move(prepared).error()));
+    }
+    const auto passed = std::chrono::steady_clock::now() - began_;
+    const engine::CallSettings settings{
+        .memory = limits.memory,
+        .fuel = limits.fuel,
+        .timeout = std::max(std::chrono::nanoseconds(1), timeout_ - passed),
+        .output = limits.output,
+        .handles = limits.handles,
+        .written = limits.written,
+        .seed = call_.seed,
+        .clock_resolution = limits.clock,
+        .inherit_stdio = call_.inherit_stdio,
+        .live = live_,
+        .drop_handle = drop_handle_,
+    };
+    auto invocation =
+        (*program)->start(function_.function, call_.arguments, settings, host_,
+                          [self = shared_from_this()](engine::Outcome outcome) {
+                            self->finished(std::move(outcome));
+                          });
+    const std::lock_guard lock(mutex_);
+    invocation_ = std::move(invocation);
+    if (cancelled_) invocation_->cancel();
+  }
+
+  void finished(engine::Outcome outcome) {
+    if (live_ != 0 || outcome.live != 0) {
+      component_->services_.handles.settle(live_, outcome.live, outcome.handles, call_.client);
+    }
+    if (outcome.kind == engine::OutcomeKind::fault) {
+      return end(fail(ErrorCode::internal, "{}", outcome.message));
+    }
+    const CallSummary summary{component_->function_of(function_).is_command(), timeout_,
+                              grip_.snapshot->limits()};
+    Outcome result = make_outcome(std::move(outcome), *host_, summary);
+    result.usage.duration = std::chrono::steady_clock::now() - began_;
+    end(std::move(result));
+  }
+
+  /// Records the call, gives its place back, and tells the caller once refusals are on disk.
+  void end(Result<Outcome> result) {
+    if (std::exchange(admitted_, false)) {
+      component_->services_.admission.leave(*component_->lane_);
+    }
+    host::Services& services = component_->services_.host;
+    services.log.append({audit::RecordKind::call, services.clock.now(),
+                         component_->host_->subject(),
+                         call_details(function_.tool, result, host_.get())});
+    if (result && !result->refusals.empty()) {
+      std::vector<Refusal> fresh;
+      for (const Refusal& refusal : result->refusals) {
+        if (!refusal.hint && component_->host_->is_new_refusal(refusal.kind + " " + refusal.what)) {
+          fresh.push_back(refusal);
+        }
+      }
+      if (!fresh.empty()) {
+        component_->services_.refusals.settle(
+            component_->host_, function_.tool, std::move(fresh),
+            [self = shared_from_this(), outcome = *std::move(result)](
+                std::vector<Refusal> settled, bool durable) mutable {
+              if (!durable) {
+                self->completion_(fail(ErrorCode::storage,
+                                       "a refusal could not be recorded; is the disk full?"));
+                return;
+              }
+              for (Refusal& refusal : outcome.refusals) {
+                for (const Refusal& known : settled) {
+                  if (known.kind == refusal.kind && known.what == refusal.what) {
+                    refusal.request_id = known.request_id;
+                  }
+                }
+              }
+              self->completion_(std::move(outcome));
+            });
+        return;
+      }
+    }
+    completion_(std::move(result));
+  }
+
+  std::shared_ptr<Component> component_;
+  const NamedFunction& function_;
+  ToolCall call_;
+  std::optional<std::string> kept_arguments_;
+  Completion completion_;
+  std::chrono::steady_clock::time_point began_;
+  host::Grip grip_;
+  std::chrono::nanoseconds timeout_{0};
+  std::uint64_t live_ = 0;
+  std::string drop_handle_;
+  bool admitted_ = false;
+  std::shared_ptr<host::CallHost> host_;
+
+  std::mutex mutex_;
+  bool cancelled_ = false;
+  std::unique_ptr<engine::Invocation> invocation_;
+};
+
+bool Component::has_fuel_program() {
+  const std::lock_guard lock(fuel_mutex_);
+  return fuel_program_ != nullptr;
+}
+
+const engine::Function& Component::function_of(const NamedFunction& named) const {
+  return artifact_.description.functions[named.function];
+}
+
+bool Component::takes_resources(const engine::Function& function) const {
+  const auto holds = [&](const auto& self, const engine::Type& type, int depth) -> bool {
+    const auto* index = std::get_if<engine::TypeIndex>(&type);
+    if (index == nullptr || depth > 64) return false;
+    const engine::TypeDefinition& definition = artifact_.description.types[index->value];
+    if (definition.kind == engine::TypeKind::own || definition.kind == engine::TypeKind::borrow) {
+      return true;
+    }
+    const auto part = [&](const std::optional<engine::Type>& inner) {
+      return inner && self(self, *inner, depth + 1);
+    };
+    return part(definition.element) || part(definition.other) ||
+           std::any_of(definition.members.begin(), definition.members.end(),
+                       [&](const engine::Member& member) { return part(member.type); });
+  };
+  const auto member = [&](const engine::Member& parameter) {
+    return parameter.type && holds(holds, *parameter.type, 0);
+  };
+  return std::any_of(function.parameters.begin(), function.parameters.end(), member) ||
+         (function.result && holds(holds, *function.result, 0));
+}
+
+std::shared_ptr<CallHandle> Component::start(const NamedFunction& function, const ToolCall& call,
+                                             Completion completion) {
+  auto active =
+      std::make_shared<ActiveCall>(shared_from_this(), function, call, std::move(completion));
+  active->begin();
+  return active;
+}
+
+}  // namespace belljar::toolbox

@@ -45,7 +45,11 @@ class DirectMounts final : public MountTable {
 
 std::shared_ptr<const MountTable> DirectFiles::open(const store::ComponentKey&,
                                                     const policy::Snapshot& snapshot) {
-  return std::make_shared<DirectMounts>(snapshot.mounts());
+  return open(snapshot.mounts());
+}
+
+std::shared_ptr<const MountTable> DirectFiles::open(std::span<const policy::Mount> mounts) {
+  return std::make_shared<DirectMounts>(mounts);
 }
 
 }  // namespace belljar::host

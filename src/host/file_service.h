@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,7 @@ class DirectFiles final : public FileService {
  public:
   [[nodiscard]] std::shared_ptr<const MountTable> open(const store::ComponentKey& component,
                                                        const policy::Snapshot& snapshot) override;
+  [[nodiscard]] std::shared_ptr<const MountTable> open(std::span<const policy::Mount> mounts);
 };
 
 }  // namespace belljar::host

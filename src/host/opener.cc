@@ -1,0 +1,355 @@
+#include "host/opener.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <condition_variable>
+#include <csignal>
+#include <mutex>
+#include <thread>
+#include <utility>
+
+#include "host/opener_wire.h"
+#include "store/components.h"
+#include "store/state.h"
+#include "support/result.h"
+
+namespace belljar::host {
+namespace {
+
+/// Requests that are served at once; more wait. A slow file system takes its own ones only.
+constexpr std::size_t lanes = 8;
+/// How long the server waits for one operation.
+constexpr int patience_seconds = 30;
+/// Mount tables that a server may have open.
+constexpr std::size_t maximum_tables = 4'096;
+
+/// Whether `wanted` asks for no more than `granted` gives.
+bool covers(const policy::Mount& granted, const policy::Mount& wanted) {
+  return granted.rule.host == wanted.rule.host &&
+         (granted.rule.access.read || !wanted.rule.access.read) &&
+         (granted.rule.access.write || !wanted.rule.access.write) &&
+         (granted.rule.hardlinks || !wanted.rule.hardlinks);
+}
+
+/// The child. It serves until the server is gone.
+class OpenerProcess {
+ public:
+  explicit OpenerProcess(OpenerAuthority authority) : authority_(std::move(authority)) {}
+
+  [[noreturn]] void run(std::array<UniqueFd, lanes> sockets) {
+    ::prctl(PR_SET_NAME, "belljar-opener");
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ::prctl(PR_SET_DUMPABLE, 0);
+    ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    std::signal(SIGINT, SIG_IGN);
+    std::signal(SIGTERM, SIG_IGN);
+    // The server's streams are not the opener's to hold open.
+    const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    for (const int stream : {0, 1}) ::dup2(null.get(), stream);
+    std::vector<std::thread> threads;
+    for (const UniqueFd& socket : sockets) {
+      threads.emplace_back([this, descriptor = socket.get()] { serve(descriptor); });
+    }
+    for (std::thread& thread : threads) thread.join();
+    ::_exit(0);
+  }
+
+ private:
+  void serve(int socket) {
+    while (true) {
+      auto packet = receive_packet(socket);
+      if (!packet || !*packet) return;
+      FileAnswer answer;
+      UniqueFd descriptor;
+      Json reply;
+      try {
+        reply = answer_to((*packet)->json, descriptor);
+      } catch (const std::exception& error) {
+        reply = {{"failure", error.what()}};
+      }
+      if (!send_packet(socket, reply, descriptor.get())) return;
+    }
+  }
+
+  Json answer_to(const Json& request, UniqueFd& descriptor) {
+    const std::string kind = request.value("kind", "");
+    if (kind == "file") return perform(request, descriptor);
+    if (kind == "mounts") return open_mounts(request);
+    if (kind == "close") {
+      const std::lock_guard lock(mutex_);
+      tables_.erase(request.value("table", std::uint64_t{0}));
+      return {{"ok", true}};
+    }
+    if (kind == "open") return open_component(request.value("path", ""), descriptor);
+    return {{"failure", "unknown request"}};
+  }
+
+  Json perform(const Json& request, UniqueFd& descriptor) {
+    std::shared_ptr<const MountTable> table;
+    {
+      const std::lock_guard lock(mutex_);
+      const auto found = tables_.find(request.value("table", std::uint64_t{0}));
+      if (found == tables_.end()) return {{"failure", "unknown table"}};
+      table = found->second;
+    }
+    FileAnswer answer = table->perform(request_from_json(request.value("request", Json::object())));
+    descriptor = std::move(answer.reply.descriptor);
+    return to_json(answer);
+  }
+
+  Json open_mounts(const Json& request) {
+    const store::ComponentKey key{request.value("name", ""), request.value("digest", "")};
+    auto granted = snapshot_of(key);
+    if (!granted) return {{"failure", granted.error().describe()}};
+    Mounts opened;
+    for (const Json& wanted_json : request.value("mounts", Json::array())) {
+      policy::Mount wanted = mount_from_json(wanted_json);
+      const auto mounts = (*granted)->mounts();
+      const auto own = std::find_if(mounts.begin(), mounts.end(), [&](const policy::Mount& mount) {
+        return covers(mount, wanted);
+      });
+      if (own == mounts.end()) {
+        opened.problems.push_back("the opener knows of no grant of " + wanted.rule.host.native());
+        continue;
+      }
+      wanted.denied.insert(wanted.denied.end(), own->denied.begin(), own->denied.end());
+      opened.mounts.push_back(std::move(wanted));
+    }
+    auto table = DirectFiles().open(opened.mounts);
+    Json rules = Json::array();
+    for (const policy::StorageRule& rule : table->mounts()) rules.push_back(to_json(rule));
+    Json problems = opened.problems;
+    for (const std::string& problem : table->problems()) problems.push_back(problem);
+    const std::lock_guard lock(mutex_);
+    if (tables_.size() >= maximum_tables) return {{"failure", "too many tables"}};
+    tables_.emplace(++next_table_, std::move(table));
+    return {{"table", next_table_}, {"rules", std::move(rules)}, {"problems", std::move(problems)}};
+  }
+
+  /// What is granted to a component, read here and nowhere else.
+  Result<std::shared_ptr<const policy::Snapshot>> snapshot_of(const store::ComponentKey& key) {
+    BELLJAR_TRY(store::State* const state, this->state());
+    BELLJAR_TRY(auto effective, store::Grants(*state).effective(key, authority_.session));
+    policy::Sources sources;
+    sources.granted = std::move(effective.documents);
+    const auto fixed = authority_.granted.find(key.name);
+    if (fixed != authority_.granted.end()) {
+      sources.granted.insert(sources.granted.end(), fixed->second.begin(), fixed->second.end());
+    }
+    sources.ceiling = authority_.ceiling;
+    return policy::Snapshot::compile(std::move(sources));
+  }
+
+  Json open_component(const std::string& path, UniqueFd& descriptor) {
+    const auto& files = authority_.files;
+    bool named = std::find(files.begin(), files.end(), std::filesystem::path(path)) != files.end();
+    if (!named) {
+      auto state = this->state();
+      if (!state) return {{"failure", state.error().describe()}};
+      const auto components = store::Components(**state).list();
+      named = components && std::any_of(components->begin(), components->end(),
+                                        [&](const store::StoredComponent& component) {
+                                          return component.reference == path;
+                                        });
+    }
+    if (!named) return {{"failure", path + ": nobody has asked for this file to be loaded"}};
+    auto file = open_regular_file(path);
+    if (!file) {
+      return {{"failure", file.error().message()},
+              {"missing", file.error().code() == ErrorCode::not_found}};
+    }
+    descriptor = *std::move(file);
+    return {{"ok", true}};
+  }
+
+  /// Opened when it is first needed: most servers are asked for no files at all.
+  Result<store::State*> state() {
+    const std::lock_guard lock(state_mutex_);
+    if (!state_) {
+      BELLJAR_TRY(state_, store::State::open(authority_.paths, clock_));
+    }
+    return state_.get();
+  }
+
+  struct Mounts {
+    std::vector<policy::Mount> mounts;
+    std::vector<std::string> problems;
+  };
+
+  OpenerAuthority authority_;
+  SystemClock clock_;
+  std::mutex state_mutex_;
+  std::unique_ptr<store::State> state_;
+  std::mutex mutex_;
+  std::map<std::uint64_t, std::shared_ptr<const MountTable>> tables_;
+  std::uint64_t next_table_ = 0;
+};
+
+}  // namespace
+
+/// The server's ends of the sockets, lent to one request at a time.
+class Opener::Channel {
+ public:
+  explicit Channel(std::array<UniqueFd, lanes> sockets) {
+    for (UniqueFd& socket : sockets) free_.push_back(std::move(socket));
+  }
+
+  Result<Packet> ask(const Json& request) {
+    UniqueFd socket;
+    {
+      std::unique_lock lock(mutex_);
+      available_.wait(lock, [&] { return !free_.empty() || lost_ == lanes; });
+      if (free_.empty()) return fail(ErrorCode::unavailable, "the opener is gone");
+      socket = std::move(free_.back());
+      free_.pop_back();
+    }
+    auto reply = exchange(socket.get(), request);
+    {
+      const std::lock_guard lock(mutex_);
+      // A socket on which an answer is late would give it to the next who asks.
+      if (reply) {
+        free_.push_back(std::move(socket));
+      } else {
+        ++lost_;
+      }
+    }
+    available_.notify_one();
+    if (!reply) return reply;
+    const auto failure = reply->json.find("failure");
+    if (failure != reply->json.end()) {
+      return fail(reply->json.value("missing", false) ? ErrorCode::not_found : ErrorCode::storage,
+                  "{}", failure->is_string() ? failure->get<std::string>() : "unknown failure");
+    }
+    return reply;
+  }
+
+ private:
+  static Result<Packet> exchange(int socket, const Json& request) {
+    BELLJAR_CHECK(send_packet(socket, request));
+    BELLJAR_TRY(auto packet, receive_packet(socket));
+    if (!packet) return fail(ErrorCode::unavailable, "the opener is gone");
+    return *std::move(packet);
+  }
+
+  std::mutex mutex_;
+  std::condition_variable available_;
+  std::vector<UniqueFd> free_;
+  std::size_t lost_ = 0;
+};
+
+namespace {
+
+class RemoteMounts final : public MountTable {
+ public:
+  RemoteMounts(std::shared_ptr<Opener::Channel> channel, const Json& reply)
+      : channel_(std::move(channel)), table_(reply.value("table", std::uint64_t{0})) {
+    for (const Json& rule : reply.value("rules", Json::array())) {
+      rules_.push_back(storage_rule_from_json(rule));
+    }
+    problems_ = reply.value("problems", std::vector<std::string>());
+  }
+  ~RemoteMounts() override {
+    static_cast<void>(channel_->ask({{"kind", "close"}, {"table", table_}}));
+  }
+
+  const std::vector<policy::StorageRule>& mounts() const override { return rules_; }
+  const std::vector<std::string>& problems() const override { return problems_; }
+
+  FileAnswer perform(const engine::FileRequest& request) const override {
+    auto reply =
+        channel_->ask({{"kind", "file"}, {"table", table_}, {"request", to_json(request)}});
+    if (!reply) {
+      FileAnswer answer;
+      answer.reply.error = EIO;
+      return answer;
+    }
+    FileAnswer answer = answer_from_json(reply->json);
+    answer.reply.descriptor = std::move(reply->descriptor);
+    return answer;
+  }
+
+ private:
+  std::shared_ptr<Opener::Channel> channel_;
+  std::uint64_t table_;
+  std::vector<policy::StorageRule> rules_;
+  std::vector<std::string> problems_;
+};
+
+/// Where the opener cannot be reached, nothing is open.
+class NoMounts final : public MountTable {
+ public:
+  explicit NoMounts(std::string problem) : problems_{std::move(problem)} {}
+  const std::vector<policy::StorageRule>& mounts() const override { return rules_; }
+  const std::vector<std::string>& problems() const override { return problems_; }
+  FileAnswer perform(const engine::FileRequest&) const override {
+    FileAnswer answer;
+    answer.reply.error = EBADF;
+    return answer;
+  }
+
+ private:
+  std::vector<policy::StorageRule> rules_;
+  std::vector<std::string> problems_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Opener>> Opener::start(OpenerAuthority authority) {
+  std::array<UniqueFd, lanes> ours;
+  std::array<UniqueFd, lanes> theirs;
+  for (std::size_t i = 0; i < lanes; ++i) {
+    std::array<int, 2> pair{};
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair.data()) != 0) {
+      return fail(ErrorCode::internal, "the opener does not start: {}", errno_text(errno));
+    }
+    const timeval patience{.tv_sec = patience_seconds, .tv_usec = 0};
+    ::setsockopt(pair[0], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    ours[i].reset(pair[0]);
+    theirs[i].reset(pair[1]);
+  }
+  const pid_t child = ::fork();
+  if (child < 0) {
+    return fail(ErrorCode::internal, "the opener does not start: {}", errno_text(errno));
+  }
+  if (child == 0) {
+    for (UniqueFd& socket : ours) socket.reset();
+    OpenerProcess(std::move(authority)).run(std::move(theirs));
+  }
+  return std::unique_ptr<Opener>(new Opener(child, std::make_shared<Channel>(std::move(ours))));
+}
+
+Opener::~Opener() {
+  // Closing the sockets ends the child; a table that is still held keeps them open a little.
+  channel_.reset();
+  ::kill(child_, SIGKILL);
+  int status = 0;
+  while (::waitpid(child_, &status, 0) < 0 && errno == EINTR) {
+  }
+}
+
+std::shared_ptr<const MountTable> Opener::open(const store::ComponentKey& component,
+                                               const policy::Snapshot& snapshot) {
+  Json mounts = Json::array();
+  for (const policy::Mount& mount : snapshot.mounts()) mounts.push_back(to_json(mount));
+  auto reply = channel_->ask({{"kind", "mounts"},
+                              {"name", component.name},
+                              {"digest", component.digest},
+                              {"mounts", std::move(mounts)}});
+  if (!reply) return std::make_shared<NoMounts>(reply.error().describe());
+  return std::make_shared<RemoteMounts>(channel_, reply->json);
+}
+
+Result<UniqueFd> Opener::open_file(const std::filesystem::path& path) {
+  BELLJAR_TRY(Packet reply, channel_->ask({{"kind", "open"}, {"path", path.native()}}));
+  if (!reply.descriptor) return fail(ErrorCode::storage, "{}: not opened", path.native());
+  return std::move(reply.descriptor);
+}
+
+}  // namespace belljar::host

@@ -1,0 +1,56 @@
+// A helper process that opens files for a server that has locked itself in.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "belljar/error.h"
+#include "host/file_service.h"
+#include "policy/document.h"
+#include "store/paths.h"
+#include "support/file.h"
+
+namespace belljar::host {
+
+/// What the opener knows from the command line; all else it looks up in the state by itself.
+struct OpenerAuthority {
+  store::Paths paths;
+  /// The server's session, for grants that are bound to it.
+  std::string session;
+  /// Policies and grants that the person gave for this process, by component.
+  std::map<std::string, std::vector<policy::Document>> granted;
+  std::optional<policy::Document> ceiling;
+  /// Files that the person named to be loaded.
+  std::vector<std::filesystem::path> files;
+};
+
+/// The server's side. A folder is opened only if it is granted by what the opener itself reads in
+/// the state, and a file to be loaded only if a person named it there or on the command line: a
+/// server that was taken over gets no more from the opener than it had.
+class Opener final : public FileService {
+ public:
+  /// Forks. Call it before the process has threads.
+  [[nodiscard]] static Result<std::unique_ptr<Opener>> start(OpenerAuthority authority);
+  ~Opener() override;
+
+  [[nodiscard]] std::shared_ptr<const MountTable> open(const store::ComponentKey& component,
+                                                       const policy::Snapshot& snapshot) override;
+  /// Opens a component's file for reading.
+  [[nodiscard]] Result<UniqueFd> open_file(const std::filesystem::path& path);
+
+  class Channel;
+
+ private:
+  Opener(pid_t child, std::shared_ptr<Channel> channel)
+      : child_(child), channel_(std::move(channel)) {}
+  pid_t child_;
+  std::shared_ptr<Channel> channel_;
+};
+
+}  // namespace belljar::host

@@ -1,0 +1,153 @@
+#include "mcp/stdio.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+namespace belljar::mcp {
+namespace {
+
+/// Readable bytes behind every frame; see FrameHandler.
+constexpr std::size_t padding = 64;
+constexpr std::size_t read_step = 64 * 1024;
+
+}  // namespace
+
+LineWriter::LineWriter(int descriptor, Bytes queue_limit)
+    : descriptor_(descriptor), limit_(queue_limit) {
+  struct stat status {};
+  if (::fstat(descriptor, &status) == 0) {
+    socket_ = S_ISSOCK(status.st_mode);
+    if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) {
+      const std::string path = fmt::format("/proc/self/fd/{}", descriptor);
+      own_.reset(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
+    }
+  }
+}
+
+LineWriter::~LineWriter() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+ssize_t LineWriter::write_some(std::string_view data) const {
+  while (true) {
+    const ssize_t count =
+        socket_ ? ::send(descriptor_, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
+                : ::write(own_ ? own_.get() : descriptor_, data.data(), data.size());
+    if (count >= 0) return count;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
+    if (errno != EINTR) return -1;
+  }
+}
+
+bool LineWriter::send(std::string frame) {
+  frame.push_back('\n');
+  const std::lock_guard lock(mutex_);
+  if (broken_) return false;
+  std::size_t written = 0;
+  if (queue_.empty()) {
+    const ssize_t count = write_some(frame);
+    if (count < 0) {
+      broken_ = true;
+      return false;
+    }
+    written = static_cast<std::size_t>(count);
+    if (written == frame.size()) return true;
+  }
+  if (queued_bytes_ + frame.size() > limit_.value) {
+    broken_ = true;
+    return false;
+  }
+  queued_bytes_ += frame.size() - written;
+  queue_.push_back(frame.substr(written));
+  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
+  changed_.notify_all();
+  return true;
+}
+
+void LineWriter::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stopping_ || (!queue_.empty() && !broken_); });
+    if (stopping_) return;
+    pollfd entry{.fd = own_ ? own_.get() : descriptor_, .events = POLLOUT, .revents = 0};
+    lock.unlock();
+    // Short, so that the end of the process need not wait for the peer.
+    ::poll(&entry, 1, 100);
+    lock.lock();
+    while (!queue_.empty() && !stopping_) {
+      const ssize_t count = write_some(queue_.front());
+      if (count < 0) broken_ = true;
+      if (count <= 0) break;
+      queued_bytes_ -= static_cast<std::size_t>(count);
+      queue_.front().erase(0, static_cast<std::size_t>(count));
+      if (queue_.front().empty()) queue_.pop_front();
+    }
+    changed_.notify_all();
+  }
+}
+
+void LineWriter::drain(std::chrono::milliseconds patience) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, patience, [&] { return queue_.empty() || broken_; });
+}
+
+void LineReader::run(FrameHandler& handler, const volatile std::sig_atomic_t& stop) {
+  std::string buffer;
+  std::size_t filled = 0;
+  /// How far was looked for a line's end.
+  std::size_t searched = 0;
+  bool skipping = false;
+  while (stop == 0) {
+    if (buffer.size() < filled + read_step + padding) buffer.resize(filled + read_step + padding);
+    const ssize_t count = ::read(descriptor_, buffer.data() + filled, read_step);
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) break;
+    filled += static_cast<std::size_t>(count);
+    std::size_t begin = 0;
+    while (true) {
+      const void* const found =
+          std::memchr(buffer.data() + searched, '\n', filled - searched);
+      if (found == nullptr) {
+        searched = filled;
+        break;
+      }
+      const auto end = static_cast<std::size_t>(static_cast<const char*>(found) - buffer.data());
+      std::string_view line(buffer.data() + begin, end - begin);
+      if (line.ends_with('\r')) line.remove_suffix(1);
+      if (std::exchange(skipping, false)) {
+        handler.on_oversized_frame();
+      } else if (line.size() > limit_.value) {
+        handler.on_oversized_frame();
+      } else if (line.find_first_not_of(" \t") != std::string_view::npos) {
+        handler.on_frame(line);
+      }
+      begin = end + 1;
+      searched = begin;
+    }
+    // What is left is the beginning of a line. One that is too long already is not kept.
+    filled -= begin;
+    searched -= begin;
+    if (begin > 0 && filled > 0) std::memmove(buffer.data(), buffer.data() + begin, filled);
+    if (filled > limit_.value) {
+      skipping = true;
+      filled = 0;
+      searched = 0;
+    }
+  }
+  handler.on_end();
+}
+
+}  // namespace belljar::mcp

@@ -1,0 +1,120 @@
+// The composition root: the only place where long-lived objects are made and wired.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artifact/loader.h"
+#include "artifact/reference.h"
+#include "audit/writer.h"
+#include "belljar/runtime.h"
+#include "engine/compiler.h"
+#include "engine/engine.h"
+#include "host/component_host.h"
+#include "host/opener.h"
+#include "runtime/config.h"
+#include "store/grants.h"
+#include "store/secrets.h"
+#include "store/state.h"
+#include "toolbox/component.h"
+#include "toolbox/toolbox.h"
+
+namespace belljar::runtime {
+
+/// What a core is made of.
+struct CoreOptions {
+  store::Paths paths;
+  Config config;
+  std::filesystem::path compiler;
+  std::vector<Capability> capabilities;
+  std::optional<policy::Document> ceiling;
+  /// Names this process in grants that hold for a session.
+  std::string session;
+  /// What the process is, for the log: `serve`, `call`, `library`.
+  std::string role;
+  /// Opens files where this process has locked itself in; absent opens them here.
+  std::unique_ptr<host::Opener> opener;
+  /// False keeps no log; for measuring what it costs.
+  bool audit = true;
+};
+
+/// What a component is given besides what the state holds.
+struct ComponentGrants {
+  std::vector<policy::Document> documents;
+};
+
+/// Everything that runs components, wired. Any thread.
+class Core {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Core>> create(CoreOptions options);
+  ~Core();
+  Core(const Core&) = delete;
+  Core& operator=(const Core&) = delete;
+
+  /// Reads and describes a component without loading it.
+  [[nodiscard]] Result<artifact::Artifact> inspect(const artifact::Reference& reference,
+                                                   const std::stop_token& stop = {},
+                                                   const engine::Compiler::Progress& progress = {});
+  /// Loads a component and puts its tools into the toolbox.
+  [[nodiscard]] Result<std::shared_ptr<toolbox::Component>> load(
+      const artifact::Reference& reference, const ComponentGrants& grants,
+      const std::stop_token& stop = {}, const engine::Compiler::Progress& progress = {});
+  /// False where nothing of this name is loaded.
+  bool unload(std::string_view name);
+  /// Nothing where it is not loaded.
+  [[nodiscard]] std::shared_ptr<toolbox::Component> component(std::string_view name) const;
+  [[nodiscard]] std::vector<std::shared_ptr<toolbox::Component>> components() const;
+
+  [[nodiscard]] toolbox::Toolbox& toolbox() noexcept { return toolbox_; }
+  [[nodiscard]] store::State& state() noexcept { return *state_; }
+  [[nodiscard]] store::Secrets& secrets() noexcept { return *secrets_; }
+  [[nodiscard]] audit::Log& log() noexcept { return *log_; }
+  [[nodiscard]] const Config& config() const noexcept { return config_; }
+  [[nodiscard]] const std::string& session() const noexcept { return session_; }
+  [[nodiscard]] const artifact::Loader& loader() const noexcept { return *loader_; }
+  [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
+  [[nodiscard]] toolbox::Handles& handles() noexcept { return *handles_; }
+
+ private:
+  explicit Core(CoreOptions options);
+  [[nodiscard]] Result<void> build(CoreOptions options);
+
+  SystemClock clock_;
+  Config config_;
+  std::string session_;
+  std::vector<Capability> capabilities_;
+  std::optional<policy::Document> ceiling_;
+
+  // In the order in which they need each other; destroyed the other way round.
+  std::unique_ptr<store::State> state_;
+  std::unique_ptr<store::Secrets> secrets_;
+  std::unique_ptr<audit::Log> log_;
+  std::unique_ptr<host::Opener> opener_;
+  host::DirectFiles direct_files_;
+  std::unique_ptr<host::Egress> egress_;
+  std::unique_ptr<engine::Compiler> compiler_;
+  std::unique_ptr<artifact::Loader> loader_;
+  std::unique_ptr<host::Services> services_;
+  std::unique_ptr<engine::Engine> engine_;
+  std::unique_ptr<toolbox::Handles> handles_;
+  std::unique_ptr<toolbox::Admission> admission_;
+  std::unique_ptr<toolbox::RefusalDesk> refusals_;
+  toolbox::Toolbox toolbox_;
+
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<toolbox::Component>, std::less<>> components_;
+};
+
+/// Three quarters of the machine's memory.
+[[nodiscard]] Bytes default_memory();
+/// Where the compiler helper is, beside this library or program; see Options.
+[[nodiscard]] Result<std::filesystem::path> find_compiler();
+
+}  // namespace belljar::runtime

@@ -198,15 +198,28 @@ class OpenerProcess {
 class Opener::Channel {
  public:
   explicit Channel(std::array<UniqueFd, lanes> sockets) {
-    for (UniqueFd& socket : sockets) free_.push_back(std::move(socket));
+    for (UniqueFd& socket : sockets) {
+      all_.push_back(socket.get());
+      free_.push_back(std::move(socket));
+    }
+  }
+
+  /// Ends the child. Whoever asks from now on, or waits, is told that it is gone.
+  void close() {
+    {
+      const std::lock_guard lock(mutex_);
+      closed_ = true;
+      for (const int socket : all_) ::shutdown(socket, SHUT_RDWR);
+    }
+    available_.notify_all();
   }
 
   Result<Packet> ask(const Json& request) {
     UniqueFd socket;
     {
       std::unique_lock lock(mutex_);
-      available_.wait(lock, [&] { return !free_.empty() || lost_ == lanes; });
-      if (free_.empty()) return fail(ErrorCode::unavailable, "the opener is gone");
+      available_.wait(lock, [&] { return !free_.empty() || all_.empty() || closed_; });
+      if (free_.empty() || closed_) return fail(ErrorCode::unavailable, "the opener is gone");
       socket = std::move(free_.back());
       free_.pop_back();
     }
@@ -217,7 +230,8 @@ class Opener::Channel {
       if (reply) {
         free_.push_back(std::move(socket));
       } else {
-        ++lost_;
+        std::erase(all_, socket.get());
+        socket.reset();
       }
     }
     available_.notify_one();
@@ -241,7 +255,9 @@ class Opener::Channel {
   std::mutex mutex_;
   std::condition_variable available_;
   std::vector<UniqueFd> free_;
-  std::size_t lost_ = 0;
+  /// The sockets that work, lent or not.
+  std::vector<int> all_;
+  bool closed_ = false;
 };
 
 namespace {
@@ -326,9 +342,9 @@ Result<std::unique_ptr<Opener>> Opener::start(OpenerAuthority authority) {
 }
 
 Opener::~Opener() {
-  // Closing the sockets ends the child; a table that is still held keeps them open a little.
-  channel_.reset();
-  ::kill(child_, SIGKILL);
+  // A confined process may not signal the child, so it is told by its sockets. Tables that are
+  // still held keep the channel, and find that nobody answers.
+  channel_->close();
   int status = 0;
   while (::waitpid(child_, &status, 0) < 0 && errno == EINTR) {
   }

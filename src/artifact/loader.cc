@@ -80,4 +80,14 @@ Result<Artifact> Loader::load(const std::filesystem::path& path, bool fuel,
   return artifact;
 }
 
+std::optional<engine::Description> Loader::find_description(const std::string& digest) const {
+  const auto fingerprint = this->fingerprint(false);
+  if (!fingerprint) return std::nullopt;
+  const auto cached = codes_.find(digest, *fingerprint);
+  if (!cached) return std::nullopt;
+  auto description = engine::parse_description(cached->description);
+  if (!description) return std::nullopt;
+  return *std::move(description);
+}
+
 }  // namespace belljar::artifact

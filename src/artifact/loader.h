@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <mutex>
+#include <optional>
 #include <stop_token>
 #include <string>
 
@@ -47,6 +48,8 @@ class Loader {
   [[nodiscard]] Result<Artifact> load(const std::filesystem::path& path, bool fuel,
                                       const std::stop_token& stop = {},
                                       const engine::Compiler::Progress& progress = {}) const;
+  /// The description of content that was loaded before, while its compiled code is kept.
+  [[nodiscard]] std::optional<engine::Description> find_description(const std::string& digest) const;
   [[nodiscard]] const CodeCache& cache() const noexcept { return codes_; }
 
  private:

@@ -73,7 +73,6 @@ Result<Verification> Reader::verify() {
     std::string hash;
   };
   std::multimap<std::string, Anchor> anchors;
-  std::map<std::pair<std::string, std::int64_t>, Sha256> anchored_hashes;
   BELLJAR_TRY(auto rows, database_->prepare(
                              "SELECT rowid, chain, sequence, time, body, hash FROM records ORDER BY "
                              "chain, sequence"));
@@ -110,10 +109,11 @@ Result<Verification> Reader::verify() {
     if (kind == "stop") chain->closed = true;
     if (kind != "anchor") continue;
     for (const Json& anchor : body->value("heads", Json::array())) {
-      anchors.emplace(anchor.value("chain", ""), Anchor{record.chain, anchor.value("sequence", 0),
+      anchors.emplace(anchor.value("chain", ""), Anchor{record.chain, anchor.value("sequence", std::int64_t{0}),
                                                         anchor.value("hash", "")});
     }
   }
+  BELLJAR_CHECK(check_heads(verification));
   for (const auto& [id, anchor] : anchors) {
     BELLJAR_TRY(auto row,
                 database_->prepare("SELECT hash FROM records WHERE chain = ? AND sequence = ?"));
@@ -130,6 +130,30 @@ Result<Verification> Reader::verify() {
     }
   }
   return verification;
+}
+
+Result<void> Reader::check_heads(Verification& verification) {
+  BELLJAR_TRY(auto rows, database_->prepare("SELECT chain, sequence FROM heads"));
+  while (true) {
+    BELLJAR_TRY(const bool row, rows.step());
+    if (!row) return {};
+    const std::string id = rows.text(0);
+    const auto chain = std::find_if(verification.chains.begin(), verification.chains.end(),
+                                    [&](const auto& one) { return one.id == id; });
+    const std::int64_t held = chain == verification.chains.end() ? 0 : chain->records;
+    // Records that were written since the chains were read are no reason to worry.
+    if (held < rows.number(1)) {
+      BELLJAR_TRY(auto last,
+                  database_->prepare("SELECT MAX(sequence) FROM records WHERE chain = ?"));
+      last.bind(id);
+      BELLJAR_TRY(const bool found, last.step());
+      if (!found || last.number(0) < rows.number(1)) {
+        verification.problems.push_back(fmt::format(
+            "chain {}: it ended with record {}, and only {} are there; records were removed", id,
+            rows.number(1), held));
+      }
+    }
+  }
 }
 
 }  // namespace belljar::audit

@@ -51,6 +51,8 @@ class Reader {
   [[nodiscard]] Result<Verification> verify();
 
  private:
+  /// Compares the chains with what their writers last said of their length.
+  [[nodiscard]] Result<void> check_heads(Verification& verification);
   explicit Reader(std::unique_ptr<store::Database> database) : database_(std::move(database)) {}
   std::unique_ptr<store::Database> database_;
 };

@@ -109,6 +109,13 @@ class Snapshot {
   /// Whether nothing is allowed beyond computing.
   [[nodiscard]] bool grants_nothing() const noexcept;
 
+  /// Everything that people granted, as one document.
+  [[nodiscard]] const Document& granted() const noexcept { return granted_; }
+  /// What must allow as well: the component's manifest, the operator's ceiling.
+  [[nodiscard]] const std::vector<std::pair<std::string, Document>>& bounds() const noexcept {
+    return bounds_;
+  }
+
   explicit Snapshot(Sources sources);
 
  private:

@@ -76,6 +76,8 @@ CREATE TABLE secrets (
 
 }  // namespace
 
+std::span<const std::string_view> state_migrations() { return migrations; }
+
 Result<std::unique_ptr<State>> State::open(Paths paths, const Clock& clock) {
   BELLJAR_CHECK(make_private_directory(paths.data));
   BELLJAR_TRY(auto database, Database::open(paths.data / "state.db", migrations));

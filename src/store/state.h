@@ -2,7 +2,9 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 
 #include "belljar/error.h"
 #include "store/database.h"
@@ -42,6 +44,9 @@ class State {
   GrantEpoch epoch_;
   MacKey mac_key_;
 };
+
+/// Migrations of the state's database; backups check against them.
+[[nodiscard]] std::span<const std::string_view> state_migrations();
 
 /// Reads a 32-byte key from a file of mode 0600 that belongs to this user, or makes one.
 [[nodiscard]] Result<MacKey> open_key_file(const std::filesystem::path& path);

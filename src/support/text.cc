@@ -142,6 +142,23 @@ std::string one_line(std::string_view text, std::size_t limit) {
   return line;
 }
 
+std::string shell_word(std::string_view text) {
+  constexpr std::string_view plain =
+      "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@,+%";
+  if (!text.empty() && text.find_first_not_of(plain) == std::string_view::npos) {
+    return std::string(text);
+  }
+  std::string word = "'";
+  for (const char c : text) {
+    if (c == '\'') {
+      word += "'\\''";
+    } else {
+      word += c;
+    }
+  }
+  return word + "'";
+}
+
 std::optional<std::string> closest(std::string_view text, std::span<const std::string> candidates) {
   std::size_t best = std::max<std::size_t>(2, text.size() / 3) + 1;
   std::optional<std::string> found;

@@ -30,6 +30,9 @@ struct CleanText {
 /// One line for a terminal or a log: clean, without newlines, cut with an ellipsis.
 [[nodiscard]] std::string one_line(std::string_view text, std::size_t limit = 200);
 
+/// The text as one word for a shell: in single quotes where it needs any.
+[[nodiscard]] std::string shell_word(std::string_view text);
+
 /// The candidate that `text` was most likely meant to be, if one is close.
 [[nodiscard]] std::optional<std::string> closest(std::string_view text,
                                                  std::span<const std::string> candidates);

@@ -1,0 +1,98 @@
+#include "policy/summary.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "policy/rules.h"
+
+namespace belljar::policy {
+namespace {
+
+enum class Effect { allow, deny };
+
+class Lines {
+ public:
+  void add(std::string_view kind, std::string text, Effect effect = Effect::allow) {
+    lines_.push_back({std::string(kind), std::move(text), effect == Effect::deny});
+  }
+  /// Adds each rule, in its short text form.
+  template <typename Rules>
+  void add_all(std::string_view kind, const Rules& rules, Effect effect = Effect::allow) {
+    for (const auto& rule : rules) add(kind, describe(rule), effect);
+  }
+  void add_ranges(const std::vector<Cidr>& ranges, Effect effect) {
+    for (const Cidr& range : ranges) add("network", "addresses in " + range.text(), effect);
+  }
+  std::vector<SummaryLine> take() { return std::move(lines_); }
+
+ private:
+  std::vector<SummaryLine> lines_;
+};
+
+}  // namespace
+
+std::string SummaryLine::sentence() const {
+  return fmt::format("{}{} {}", denied ? "deny " : "", kind, text);
+}
+
+std::vector<SummaryLine> summarize(const Document& document) {
+  Lines lines;
+  lines.add_all("storage", document.storage);
+  for (const StorageRule& rule : document.storage_denied) {
+    lines.add("storage", rule.host.native(), Effect::deny);
+  }
+  lines.add_all("network", document.network);
+  lines.add_all("network", document.sockets);
+  lines.add_ranges(document.cidrs, Effect::allow);
+  lines.add_all("network", document.network_denied, Effect::deny);
+  lines.add_all("network", document.sockets_denied, Effect::deny);
+  lines.add_ranges(document.cidrs_denied, Effect::deny);
+  for (const EnvironmentRule& rule : document.environment) {
+    lines.add("environment", rule.value ? rule.key + " (a fixed value)" : rule.key);
+  }
+  lines.add_all("secret", document.secrets);
+  for (const CapabilityRule& rule : document.capabilities) lines.add("capability", rule.interface);
+  return lines.take();
+}
+
+std::vector<SummaryLine> summarize(const Snapshot& snapshot) {
+  Document document = snapshot.granted();
+  // What holds in the end, with the bounds applied: not what was granted.
+  document.storage.clear();
+  document.storage_denied.clear();
+  for (const Mount& mount : snapshot.mounts()) {
+    document.storage.push_back(mount.rule);
+    document.storage_denied.insert(document.storage_denied.end(), mount.denied.begin(),
+                                   mount.denied.end());
+  }
+  document.environment.assign(snapshot.environment().begin(), snapshot.environment().end());
+  document.secrets.assign(snapshot.secrets().begin(), snapshot.secrets().end());
+  std::vector<SummaryLine> lines = summarize(document);
+  for (const auto& [name, bound] : snapshot.bounds()) {
+    if (!bound.has_network && !bound.has_capabilities) continue;
+    lines.push_back({"network", fmt::format("only as far as {} allows it", name), false});
+  }
+  return lines;
+}
+
+std::vector<SummaryLine> summarize(const Limits& limits) {
+  Lines lines;
+  const auto add = [&](std::string_view name, std::string amount) {
+    lines.add("limit", fmt::format("{}={}", name, amount));
+  };
+  add("memory", policy_bytes(limits.memory));
+  add("fuel", limits.fuel.value == 0 ? "off" : fmt::format("{}", limits.fuel.value));
+  add("timeout", policy_duration(limits.timeout));
+  add("instances", fmt::format("{}", limits.instances));
+  add("output", policy_bytes(limits.output));
+  add("handles", fmt::format("{}", limits.handles));
+  add("written", policy_bytes(limits.written));
+  add("files", fmt::format("{}", limits.files));
+  add("response", policy_bytes(limits.response));
+  add("requests", fmt::format("{}", limits.requests));
+  if (limits.clock.count() > 0) add("clock", policy_duration(limits.clock));
+  return lines.take();
+}
+
+}  // namespace belljar::policy

@@ -157,7 +157,10 @@ void Connection::handle_request(const RpcMessage& message, const std::shared_ptr
   }
   {
     const std::lock_guard lock(mutex_);
-    if (ended_) return;
+    const bool unwanted = cancelled_early_.erase(message.id) > 0;
+    if (ended_ || unwanted || (input_ended_ && message.method == "tools/call")) {
+      return answer(batch, std::nullopt);
+    }
     if (running_.contains(message.id)) {
       return refuse_this(RpcCode::invalid_request, "a request with this id is under way");
     }
@@ -227,7 +230,12 @@ void Connection::cancel(const RpcId& id) {
   {
     const std::lock_guard lock(mutex_);
     const auto running = running_.find(id);
-    if (running == running_.end()) return;
+    if (running == running_.end()) {
+      if (!parked_.empty() && cancelled_early_.size() < options_.in_flight) {
+        cancelled_early_.insert(id);
+      }
+      return;
+    }
     if (subscriptions_.erase(id) > 0) {
       running_.erase(running);
       return;
@@ -255,6 +263,7 @@ void Connection::finish(const RpcId& id, std::string frame) {
     batch = std::move(running->second.batch);
     running_.erase(running);
   }
+  finished_.notify_all();
   answer(batch, wanted ? std::optional(std::move(frame)) : std::nullopt);
 }
 
@@ -431,6 +440,7 @@ void Connection::on_end() {
   std::vector<std::shared_ptr<toolbox::CallHandle>> calls;
   {
     const std::lock_guard lock(mutex_);
+    input_ended_ = true;
     for (auto& [id, running] : running_) {
       running.cancelled = true;
       if (running.call) calls.push_back(running.call);
@@ -439,10 +449,11 @@ void Connection::on_end() {
   for (const auto& call : calls) call->cancel();
 }
 
-void Connection::close() {
+void Connection::close(std::chrono::milliseconds patience) {
   std::map<RpcId, bool> subscriptions;
   {
-    const std::lock_guard lock(mutex_);
+    std::unique_lock lock(mutex_);
+    finished_.wait_for(lock, patience, [&] { return running_.size() <= subscriptions_.size(); });
     subscriptions = std::exchange(subscriptions_, {});
     for (const auto& [id, wanted] : subscriptions) running_.erase(id);
     ended_ = true;

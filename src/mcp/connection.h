@@ -1,10 +1,13 @@
 // One connection: binds method names to handlers, for both eras of the protocol.
 #pragma once
 
+#include <chrono>
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,8 +43,9 @@ class Connection final : public FrameHandler, public std::enable_shared_from_thi
   void tools_ready();
   /// Tells the client that the list of tools has changed, in the way that it asked for.
   void tools_changed();
-  /// Ends subscriptions properly, before the server goes.
-  void close();
+  /// Ends subscriptions properly, before the server goes. Waits this long for calls that were
+  /// cancelled to end.
+  void close(std::chrono::milliseconds patience);
   /// Requests whose answers are still to come.
   [[nodiscard]] std::size_t in_flight() const;
 
@@ -107,6 +111,7 @@ class Connection final : public FrameHandler, public std::enable_shared_from_thi
   std::size_t parked_bytes_ = 0;
 
   mutable std::mutex mutex_;
+  std::condition_variable finished_;
   /// Set by `initialize`.
   std::optional<Version> negotiated_;
   bool initialized_ = false;
@@ -114,6 +119,10 @@ class Connection final : public FrameHandler, public std::enable_shared_from_thi
   std::map<RpcId, Running> running_;
   /// Open subscriptions, and whether they want to hear of changed tools.
   std::map<RpcId, bool> subscriptions_;
+  /// Requests that were cancelled while they waited for the tools.
+  std::set<RpcId> cancelled_early_;
+  /// No more calls are started.
+  bool input_ended_ = false;
   bool ended_ = false;
 };
 

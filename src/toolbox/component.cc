@@ -123,6 +123,18 @@ Result<std::shared_ptr<Component>> Component::load(ComponentServices services, s
   return component;
 }
 
+bool Component::is_command() const {
+  return std::any_of(named_.begin(), named_.end(), [&](const NamedFunction& named) {
+    return function_of(named).is_command();
+  });
+}
+
+std::vector<std::string> Component::tool_names() const {
+  std::vector<std::string> names;
+  for (const NamedFunction& named : named_) names.push_back(named.tool);
+  return names;
+}
+
 ToolGroup Component::tools() {
   ToolGroup group{name_, {}};
   const engine::Description& description = artifact_.description;

@@ -44,6 +44,12 @@ class Component : public std::enable_shared_from_this<Component> {
   [[nodiscard]] const std::string& name() const noexcept { return name_; }
   [[nodiscard]] const artifact::Artifact& artifact() const noexcept { return artifact_; }
   [[nodiscard]] host::ComponentHost& host() const noexcept { return *host_; }
+  [[nodiscard]] const std::shared_ptr<host::ComponentHost>& shared_host() const noexcept {
+    return host_;
+  }
+  [[nodiscard]] std::vector<std::string> tool_names() const;
+  /// Whether it is a program: it exports `wasi:cli/run`.
+  [[nodiscard]] bool is_command() const;
   /// Its tools, as a group for the toolbox.
   [[nodiscard]] ToolGroup tools();
 

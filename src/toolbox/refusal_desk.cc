@@ -7,6 +7,7 @@
 #include "policy/grant.h"
 #include "store/grants.h"
 #include "support/json.h"
+#include "support/result.h"
 
 namespace belljar::toolbox {
 
@@ -23,9 +24,34 @@ RefusalDesk::~RefusalDesk() {
 
 void RefusalDesk::settle(std::shared_ptr<host::ComponentHost> component, std::string tool,
                          std::vector<Refusal> refusals, Done done) {
+  add([settling = Settling{std::move(component), std::move(tool), std::move(refusals),
+                           std::move(done)}]() mutable { work(std::move(settling)); });
+}
+
+void RefusalDesk::note_request(std::shared_ptr<host::ComponentHost> component, policy::Grant grant,
+                               std::string reason,
+                               std::move_only_function<void(Result<std::string>)> done) {
+  add([component = std::move(component), grant = std::move(grant), reason = std::move(reason),
+       done = std::move(done)]() mutable {
+    host::Services& services = component->services();
+    auto id = store::Grants(services.state)
+                  .note_request(component->permissions().component(), grant, reason);
+    if (!id) return done(std::move(id));
+    services.log.append({audit::RecordKind::request, services.clock.now(), component->subject(),
+                         fmt::format("\"permission\":{},\"reason\":{},\"request\":{}",
+                                     json_string(grant.text()), json_string(reason),
+                                     json_string(*id))});
+    services.log.when_durable([done = std::move(done), id = *std::move(id)](bool durable) mutable {
+      if (durable) return done(std::move(id));
+      done(fail(ErrorCode::storage, "the request could not be recorded; is the disk full?"));
+    });
+  });
+}
+
+void RefusalDesk::add(std::move_only_function<void()> job) {
   {
     const std::lock_guard lock(mutex_);
-    jobs_.push_back({std::move(component), std::move(tool), std::move(refusals), std::move(done)});
+    jobs_.push_back(std::move(job));
   }
   changed_.notify_one();
 }
@@ -34,16 +60,16 @@ void RefusalDesk::run() {
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [&] { return stopping_ || !jobs_.empty(); });
-    std::vector<Job> jobs = std::exchange(jobs_, {});
+    auto jobs = std::exchange(jobs_, {});
     const bool last = stopping_;
     lock.unlock();
-    for (Job& job : jobs) work(std::move(job));
+    for (auto& job : jobs) job();
     lock.lock();
     if (last && jobs_.empty()) return;
   }
 }
 
-void RefusalDesk::work(Job job) {
+void RefusalDesk::work(Settling job) {
   host::Services& services = job.component->services();
   const store::ComponentKey& key = job.component->permissions().component();
   for (Refusal& refusal : job.refusals) {

@@ -1,4 +1,4 @@
-// Makes refusals durable before they are told.
+// Makes refusals, and what agents ask for, durable before they are told.
 #pragma once
 
 #include <condition_variable>
@@ -26,20 +26,24 @@ class RefusalDesk {
 
   void settle(std::shared_ptr<host::ComponentHost> component, std::string tool,
               std::vector<Refusal> refusals, Done done);
+  /// Notes that an agent asks for a permission, and tells the request's id.
+  void note_request(std::shared_ptr<host::ComponentHost> component, policy::Grant grant,
+                    std::string reason, std::move_only_function<void(Result<std::string>)> done);
 
  private:
-  struct Job {
+  struct Settling {
     std::shared_ptr<host::ComponentHost> component;
     std::string tool;
     std::vector<Refusal> refusals;
     Done done;
   };
+  void add(std::move_only_function<void()> job);
   void run();
-  static void work(Job job);
+  static void work(Settling settling);
 
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<Job> jobs_;
+  std::vector<std::move_only_function<void()>> jobs_;
   bool stopping_ = false;
   std::thread thread_;
 };

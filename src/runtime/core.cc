@@ -61,7 +61,8 @@ Core::Core(CoreOptions options)
 Core::~Core() {
   // Components end first: their programs hold the engine, which waits for its last calls.
   components_.clear();
-  for (const toolbox::ToolGroup& group : toolbox_.current()->groups()) {
+  const auto set = toolbox_.current();
+  for (const toolbox::ToolGroup& group : set->groups()) {
     toolbox_.remove(group.name);
   }
 }
@@ -131,13 +132,19 @@ Result<artifact::Artifact> Core::inspect(const artifact::Reference& reference,
   return loader_->load(reference.path, false, stop, progress);
 }
 
-Result<std::shared_ptr<toolbox::Component>> Core::load(const artifact::Reference& reference,
-                                                       const ComponentGrants& grants,
+Result<std::shared_ptr<toolbox::Component>> Core::load(const ComponentLoad& load,
                                                        const std::stop_token& stop,
                                                        const engine::Compiler::Progress& progress) {
+  const artifact::Reference& reference = load.reference;
   BELLJAR_TRY(artifact::Artifact artifact, inspect(reference, stop, progress));
+  if (!load.digest.empty() && load.digest != artifact.digest) {
+    return fail(ErrorCode::load_failed,
+                "{}: {} has changed since it was loaded, so it is held back; look at it and take it "
+                "with: belljar upgrade {}",
+                reference.name, reference.path.native(), reference.name);
+  }
   host::Permissions::Fixed fixed;
-  fixed.granted = grants.documents;
+  fixed.granted = load.grants.documents;
   fixed.ceiling = ceiling_;
   if (artifact.description.manifest) {
     BELLJAR_TRY(fixed.manifest,
@@ -180,6 +187,13 @@ bool Core::unload(std::string_view name) {
   toolbox_.remove(name);
   log_->append({audit::RecordKind::unload, clock_.now(), component->host().subject(), {}});
   return true;
+}
+
+void Core::note_request(const toolbox::Component& component, policy::Grant grant,
+                        std::string reason,
+                        std::move_only_function<void(Result<std::string>)> done) {
+  refusals_->note_request(component.shared_host(), std::move(grant), std::move(reason),
+                          std::move(done));
 }
 
 std::shared_ptr<toolbox::Component> Core::component(std::string_view name) const {

@@ -50,6 +50,14 @@ struct ComponentGrants {
   std::vector<policy::Document> documents;
 };
 
+/// A component that is to be loaded.
+struct ComponentLoad {
+  artifact::Reference reference;
+  ComponentGrants grants;
+  /// The content that a person has agreed to; other content is an error. Empty takes any.
+  std::string digest;
+};
+
 /// Everything that runs components, wired. Any thread.
 class Core {
  public:
@@ -64,10 +72,13 @@ class Core {
                                                    const engine::Compiler::Progress& progress = {});
   /// Loads a component and puts its tools into the toolbox.
   [[nodiscard]] Result<std::shared_ptr<toolbox::Component>> load(
-      const artifact::Reference& reference, const ComponentGrants& grants,
-      const std::stop_token& stop = {}, const engine::Compiler::Progress& progress = {});
+      const ComponentLoad& load, const std::stop_token& stop = {},
+      const engine::Compiler::Progress& progress = {});
   /// False where nothing of this name is loaded.
   bool unload(std::string_view name);
+  /// Notes that an agent asks for a permission; tells the request's id once that is on disk.
+  void note_request(const toolbox::Component& component, policy::Grant grant, std::string reason,
+                    std::move_only_function<void(Result<std::string>)> done);
   /// Nothing where it is not loaded.
   [[nodiscard]] std::shared_ptr<toolbox::Component> component(std::string_view name) const;
   [[nodiscard]] std::vector<std::shared_ptr<toolbox::Component>> components() const;

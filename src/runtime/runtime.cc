@@ -30,10 +30,11 @@ class CoreRuntime final : public Runtime {
   explicit CoreRuntime(std::unique_ptr<runtime::Core> core) : core_(std::move(core)) {}
 
   Result<std::string> load(std::string_view text, const LoadOptions& options) override {
-    BELLJAR_TRY(const artifact::Reference reference, artifact::parse_reference(text));
-    runtime::ComponentGrants grants;
+    runtime::ComponentLoad load;
+    BELLJAR_TRY(load.reference, artifact::parse_reference(text));
+    std::vector<policy::Document>& documents = load.grants.documents;
     if (!options.policy.empty()) {
-      BELLJAR_TRY(grants.documents.emplace_back(),
+      BELLJAR_TRY(documents.emplace_back(),
                   policy::parse_policy(options.policy, "policy", options.policy_folder));
     }
     policy::Document single;
@@ -43,8 +44,8 @@ class CoreRuntime final : public Runtime {
                   policy::parse_grant(grant_text, std::filesystem::current_path(error)));
       BELLJAR_CHECK(policy::apply_grant(single, grant));
     }
-    grants.documents.push_back(std::move(single));
-    BELLJAR_TRY(const auto component, core_->load(reference, grants));
+    documents.push_back(std::move(single));
+    BELLJAR_TRY(const auto component, core_->load(load));
     return component->name();
   }
 
@@ -52,7 +53,8 @@ class CoreRuntime final : public Runtime {
 
   std::vector<ToolDescription> tools() const override {
     std::vector<ToolDescription> tools;
-    for (const auto& tool : core_->toolbox().current()->tools()) {
+    const auto set = core_->toolbox().current();
+    for (const auto& tool : set->tools()) {
       const toolbox::ToolInfo& info = tool->info();
       tools.push_back({info.name, info.title, info.description, info.input_schema,
                        info.output_schema, info.group});

@@ -1,0 +1,86 @@
+// What a person changes: permissions, secrets, the components that servers start with.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "artifact/loader.h"
+#include "audit/writer.h"
+#include "belljar/error.h"
+#include "policy/grant.h"
+#include "runtime/control.h"
+#include "runtime/launch.h"
+#include "store/components.h"
+#include "store/grants.h"
+#include "store/secrets.h"
+#include "store/state.h"
+
+namespace belljar::runtime {
+
+/// The state of one user, opened to be changed or looked at. Every change is on disk and in the
+/// audit log when its function returns.
+class Administration {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Administration>> open(const Settings& settings);
+
+  /// The component that a person means by the name of something loaded, known or running, or by a
+  /// REF. Errors say what there is.
+  [[nodiscard]] Result<store::ComponentKey> find_component(std::string_view text) const;
+
+  [[nodiscard]] Result<std::int64_t> grant(const store::ComponentKey& component,
+                                           const policy::Grant& grant,
+                                           const store::GrantScope& scope);
+  /// Takes back one permission by its number; false where there is none.
+  [[nodiscard]] Result<bool> revoke(std::int64_t id);
+  /// Takes back everything that a component of this name has; gives how much that was.
+  [[nodiscard]] Result<std::int64_t> revoke_all(std::string_view component);
+  /// Approves a policy file as it is now; gives what it says.
+  [[nodiscard]] Result<policy::Document> approve_policy(const store::ComponentKey& component,
+                                                        const std::filesystem::path& path);
+
+  /// Makes a component part of every server. Permissions of other content under this name pass to
+  /// it where `carry_over` says so.
+  enum class CarryOver { no, yes };
+  [[nodiscard]] Result<void> keep(const artifact::Reference& reference, std::string_view digest,
+                                  CarryOver carry_over);
+  /// False where nothing of this name was kept.
+  [[nodiscard]] Result<bool> forget(std::string_view name);
+
+  [[nodiscard]] Result<void> set_secret(std::string_view name, const store::SecretValue& value);
+  [[nodiscard]] Result<bool> remove_secret(std::string_view name);
+
+  /// Asks every running server of this user.
+  [[nodiscard]] std::vector<ControlAnswer> ask(const Json& request) const;
+  /// The sessions of running servers that have this component loaded.
+  [[nodiscard]] std::vector<std::string> sessions_with(const store::ComponentKey& component) const;
+
+  [[nodiscard]] store::Grants& grants() noexcept { return grants_; }
+  [[nodiscard]] store::Components& components() noexcept { return components_; }
+  [[nodiscard]] store::Secrets& secrets() noexcept { return secrets_; }
+  [[nodiscard]] const Clock& clock() const noexcept { return state_->clock(); }
+  [[nodiscard]] const artifact::Loader& loader() const noexcept { return *loader_; }
+  [[nodiscard]] const Settings& settings() const noexcept { return settings_; }
+
+ private:
+  Administration(const Settings& settings, std::unique_ptr<store::State> state,
+                 std::unique_ptr<audit::Log> log, std::filesystem::path compiler);
+  [[nodiscard]] Result<void> record(audit::RecordKind kind,
+                                    const std::optional<store::ComponentKey>& component,
+                                    std::string details);
+
+  Settings settings_;
+  std::unique_ptr<store::State> state_;
+  std::unique_ptr<audit::Log> log_;
+  store::Grants grants_;
+  store::Components components_;
+  store::Secrets secrets_;
+  engine::Compiler compiler_;
+  std::unique_ptr<artifact::Loader> loader_;
+  store::Grantor grantor_;
+};
+
+}  // namespace belljar::runtime

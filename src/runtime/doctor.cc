@@ -1,0 +1,229 @@
+#include "runtime/doctor.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <charconv>
+#include <utility>
+
+#include "artifact/loader.h"
+#include "engine/compiler.h"
+#include "host/confinement.h"
+#include "runtime/client_configs.h"
+#include "store/components.h"
+#include "store/grants.h"
+#include "store/state.h"
+#include "support/file.h"
+#include "support/result.h"
+#include "support/text.h"
+
+namespace belljar::runtime {
+namespace {
+
+/// Memory mappings that one live sandbox of a large component needs, as measured (numbers.md).
+constexpr std::uint64_t mappings_a_sandbox = 18;
+constexpr std::uint64_t files_wanted = 4'096;
+/// The oldest version of Landlock that knows all that the confinement asks for.
+constexpr int full_landlock = 6;
+
+class Examination {
+ public:
+  Examination(const store::GetVariable& variable, std::filesystem::path project)
+      : variable_(variable), project_(std::move(project)) {}
+
+  std::vector<Finding> run() {
+    examine_kernel();
+    const auto settings = read_settings(variable_);
+    if (!settings) {
+      problem("state", settings.error().describe(), "mend the file that it names");
+    } else {
+      examine_limits(*settings);
+      examine_compiler(*settings);
+      examine_state(*settings);
+      examine_profiles(*settings);
+    }
+    auto clients = examine_clients(variable_, project_, program());
+    findings_.insert(findings_.end(), clients.begin(), clients.end());
+    return std::move(findings_);
+  }
+
+ private:
+  void good(std::string area, std::string text) {
+    findings_.push_back({FindingLevel::good, std::move(area), std::move(text), {}});
+  }
+  void note(std::string area, std::string text, std::string remedy) {
+    findings_.push_back({FindingLevel::note, std::move(area), std::move(text), std::move(remedy)});
+  }
+  void problem(std::string area, std::string text, std::string remedy) {
+    findings_.push_back({FindingLevel::problem, std::move(area), std::move(text), std::move(remedy)});
+  }
+
+  static std::filesystem::path program() {
+    std::error_code error;
+    return std::filesystem::read_symlink("/proc/self/exe", error);
+  }
+
+  static std::optional<std::uint64_t> read_number(const char* path) {
+    const auto text = read_file(path, Bytes{4'096});
+    if (!text) return std::nullopt;
+    std::uint64_t number = 0;
+    const std::string_view digits = trim(*text);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+    if (error != std::errc()) return std::nullopt;
+    return number;
+  }
+
+  void examine_kernel() {
+    const int version = host::landlock_version();
+    if (version == 0) {
+      problem("kernel", "there is no Landlock, so a server cannot lock itself in",
+              "use Linux 5.13 or newer, with landlock among the security modules (lsm=landlock,…)");
+    } else if (version < full_landlock) {
+      note("kernel",
+           fmt::format("Landlock is of version {}; from version {} on, a server is also kept from "
+                       "signalling other processes",
+                       version, full_landlock),
+           "use Linux 6.12 or newer");
+    } else {
+      good("kernel", fmt::format("Landlock of version {} confines servers", version));
+    }
+    const auto actions = read_file("/proc/sys/kernel/seccomp/actions_avail", Bytes{4'096});
+    if (actions && actions->find("errno") != std::string::npos) {
+      good("kernel", "seccomp filters system calls");
+    } else {
+      problem("kernel", "there is no seccomp, so system calls are not filtered",
+              "use a kernel with CONFIG_SECCOMP_FILTER");
+    }
+  }
+
+  void examine_limits(const Settings& settings) {
+    const std::uint64_t wanted = settings.config.sandboxes * mappings_a_sandbox;
+    const auto mappings = read_number("/proc/sys/vm/max_map_count");
+    if (mappings && *mappings < wanted) {
+      note("limits",
+           fmt::format("vm.max_map_count is {}; {} sandboxes of large components at once take up to "
+                       "{}",
+                       *mappings, settings.config.sandboxes, wanted),
+           fmt::format("sysctl -w vm.max_map_count={}", std::max<std::uint64_t>(wanted * 2, 262'144)));
+    } else if (mappings) {
+      good("limits", fmt::format("vm.max_map_count of {} is enough for {} sandboxes", *mappings,
+                                 settings.config.sandboxes));
+    }
+    rlimit files{};
+    if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files_wanted) {
+      note("limits", fmt::format("a process may open {} files; a busy server wants more", files.rlim_cur),
+           fmt::format("ulimit -n {}", files_wanted));
+    } else {
+      good("limits", fmt::format("a process may open {} files", files.rlim_cur));
+    }
+  }
+
+  void examine_compiler(const Settings& settings) {
+    const auto helper = find_compiler();
+    if (!helper) return problem("compiler", helper.error().message(), "install Belljar again");
+    constexpr std::string_view smallest = "(module (func (export \"nothing\")))";
+    const auto compiled =
+        engine::Compiler(*helper, settings.config.compiler).compile(smallest, false);
+    if (!compiled) {
+      return problem("compiler", "it does not work: " + compiled.error().describe(),
+                     "install Belljar again; if it stays, report this line");
+    }
+    good("compiler", helper->native() + " works");
+  }
+
+  void examine_state(const Settings& settings) {
+    struct stat status {};
+    if (::stat(settings.paths.data.c_str(), &status) == 0 && (status.st_mode & 0077) != 0) {
+      problem("state", settings.paths.data.native() + " may be entered by others",
+              "chmod 700 " + shell_word(settings.paths.data.native()));
+    }
+    const SystemClock clock;
+    const auto state = store::State::open(settings.paths, clock);
+    if (!state) return problem("state", state.error().describe(), "belljar restore, or move it away");
+    good("state", settings.paths.data.native() + " can be used");
+    engine::Compiler compiler{{}};
+    artifact::Loader::Options loading;
+    loading.cache = settings.paths.cache;
+    const artifact::Loader loader(std::move(loading), compiler, (*state)->mac_key(), clock);
+    examine_cache(settings, loader);
+    examine_components(**state, loader);
+  }
+
+  void examine_cache(const Settings& settings, const artifact::Loader& loader) {
+    const auto health = loader.cache().check();
+    if (health.bad > 0) {
+      problem("cache", fmt::format("{} of {} entries of compiled code are damaged; they are not used",
+                                   health.bad, health.entries),
+              "rm -r " + shell_word((settings.paths.cache / "code").native()));
+    } else {
+      good("cache", fmt::format("{} components are kept compiled ({})", health.entries,
+                                format_bytes(health.size)));
+    }
+  }
+
+  void examine_components(store::State& state, const artifact::Loader& loader) {
+    const auto components = store::Components(state).list();
+    if (!components) return problem("components", components.error().describe(), {});
+    for (const store::StoredComponent& component : *components) {
+      const auto digest = loader.digest(component.reference);
+      if (!digest) {
+        problem("components", fmt::format("{}: {}", component.name, digest.error().describe()),
+                fmt::format("put the file back, or: belljar unload {}", component.name));
+      } else if (*digest != component.digest) {
+        problem("components",
+                fmt::format("{}: {} has changed since it was loaded, so servers hold it back",
+                            component.name, component.reference),
+                fmt::format("belljar upgrade --dry-run {} shows what is new", component.name));
+      } else {
+        good("components", component.name + " is what was loaded");
+      }
+      examine_policy(state, {component.name, component.digest});
+    }
+  }
+
+  void examine_policy(store::State& state, const store::ComponentKey& key) {
+    const auto approved = store::Grants(state).policy(key);
+    if (!approved || !*approved) return;
+    const store::StoredPolicy& policy = **approved;
+    const auto document = policy::parse_policy(policy.text, policy.path,
+                                               std::filesystem::path(policy.path).parent_path());
+    if (!document) return problem("policies", document.error().describe(), {});
+    const auto now = read_policy_text(policy.path);
+    if (now && *now != policy.text) {
+      note("policies",
+           fmt::format("{} has changed since it was approved for {}; what was approved holds",
+                       policy.path, key.name),
+           fmt::format("belljar grant {} --policy {}", key.name, shell_word(policy.path)));
+    } else {
+      good("policies", fmt::format("{} holds for {}", policy.path, key.name));
+    }
+  }
+
+  void examine_profiles(const Settings& settings) {
+    for (const auto& [name, profile] : settings.config.profiles) {
+      for (const auto& [component, file] : profile.policies) {
+        const auto policy = read_policy_file(settings.paths.config / file);
+        if (!policy) {
+          problem("policies", fmt::format("profile {}: {}", name, policy.error().describe()),
+                  "belljar policy check FILE");
+        }
+      }
+    }
+  }
+
+  const store::GetVariable& variable_;
+  std::filesystem::path project_;
+  std::vector<Finding> findings_;
+};
+
+}  // namespace
+
+std::vector<Finding> examine(const store::GetVariable& variable,
+                             const std::filesystem::path& project) {
+  return Examination(variable, project).run();
+}
+
+}  // namespace belljar::runtime

@@ -1,0 +1,122 @@
+#include "runtime/launch.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "host/confinement.h"
+#include "support/crypto.h"
+#include "support/file.h"
+#include "support/result.h"
+
+namespace belljar::runtime {
+namespace {
+
+constexpr Bytes policy_limit{256 * 1024};
+
+host::ConfinementRules confinement_rules(const Settings& settings,
+                                         const std::filesystem::path& compiler) {
+  host::ConfinementRules rules;
+  rules.writable = {settings.paths.data, settings.paths.cache, settings.paths.run};
+  rules.readable = host::usual_readable_paths();
+  rules.readable.push_back(settings.paths.config);
+  if (!settings.config.egress.certificates.empty()) {
+    rules.readable.emplace_back(settings.config.egress.certificates);
+  }
+  rules.executable = host::library_paths();
+  rules.executable.push_back(compiler);
+  rules.keyring = settings.config.secret_key == store::SecretKeyPlace::keyring;
+  return rules;
+}
+
+}  // namespace
+
+Result<Settings> read_settings(const store::GetVariable& variable) {
+  Settings settings;
+  BELLJAR_TRY(settings.paths, store::find_paths(variable));
+  BELLJAR_TRY(settings.config, read_config(settings.paths.config / "belljar.toml"));
+  if (settings.config.ceiling) {
+    BELLJAR_TRY(settings.ceiling,
+                in_context(read_policy_file(*settings.config.ceiling), "the ceiling"));
+  }
+  return settings;
+}
+
+Result<std::string> read_policy_text(const std::filesystem::path& path) {
+  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+  if (!file) {
+    if (errno == ELOOP) {
+      return fail(ErrorCode::invalid_policy,
+                  "{}: a policy cannot be a symbolic link; give the file that it leads to",
+                  path.native());
+    }
+    return fail(ErrorCode::invalid_policy, "{}: {}", path.native(), errno_text(errno));
+  }
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
+    return fail(ErrorCode::invalid_policy, "{}: not a file", path.native());
+  }
+  // A group of the same number is the user's own, by the convention of private groups.
+  const bool group_writes = (status.st_mode & S_IWGRP) != 0 && status.st_gid != status.st_uid;
+  if (group_writes || (status.st_mode & S_IWOTH) != 0) {
+    return fail(ErrorCode::invalid_policy,
+                "{}: others may write this policy, so it proves nothing; first: chmod go-w {}",
+                path.native(), path.native());
+  }
+  if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
+    return fail(ErrorCode::invalid_policy,
+                "{}: this policy belongs to another user, who could change it", path.native());
+  }
+  auto text = read_all(file.get(), policy_limit);
+  if (!text) {
+    return fail(ErrorCode::invalid_policy, "{}: {}", path.native(), text.error().message());
+  }
+  return text;
+}
+
+Result<policy::Document> read_policy_file(const std::filesystem::path& path) {
+  std::error_code error;
+  const auto absolute = std::filesystem::absolute(path, error).lexically_normal();
+  BELLJAR_TRY(const std::string text, read_policy_text(absolute));
+  return policy::parse_policy(text, path.native(), absolute.parent_path());
+}
+
+Result<Launched> launch(const Settings& settings, LaunchOptions options) {
+  BELLJAR_TRY(const auto compiler, find_compiler());
+  // Landlock binds to folders that exist.
+  for (const auto& folder : {settings.paths.data, settings.paths.cache, settings.paths.run}) {
+    BELLJAR_CHECK(make_private_directory(folder));
+  }
+  const std::string session = to_hex(random_bytes<8>());
+  std::unique_ptr<host::Opener> opener;
+  Launched launched;
+  if (options.confine) {
+    host::OpenerAuthority authority;
+    authority.paths = settings.paths;
+    authority.session = session;
+    for (const auto& [name, grants] : options.grants) authority.granted[name] = grants.documents;
+    authority.ceiling = settings.ceiling;
+    authority.files = std::move(options.files);
+    BELLJAR_TRY(opener, host::Opener::start(std::move(authority)));
+    BELLJAR_TRY(const auto confinement, host::confine(confinement_rules(settings, compiler)));
+    if (confinement.landlock_version == 0 || !confinement.system_calls_filtered) {
+      launched.warning =
+          fmt::format("this process is not confined by {}: belljar doctor says why",
+                      confinement.landlock_version == 0 ? "Landlock" : "seccomp");
+    }
+  }
+  BELLJAR_TRY(launched.core, Core::create({.paths = settings.paths,
+                                           .config = settings.config,
+                                           .compiler = compiler,
+                                           .capabilities = {},
+                                           .ceiling = settings.ceiling,
+                                           .session = session,
+                                           .role = std::move(options.role),
+                                           .opener = std::move(opener)}));
+  return launched;
+}
+
+}  // namespace belljar::runtime

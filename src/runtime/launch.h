@@ -1,0 +1,57 @@
+// From a command line to a running core: settings, the opener, confinement.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "artifact/reference.h"
+#include "belljar/error.h"
+#include "runtime/config.h"
+#include "runtime/core.h"
+#include "store/paths.h"
+
+namespace belljar::runtime {
+
+/// What a user has set up.
+struct Settings {
+  store::Paths paths;
+  Config config;
+  std::optional<policy::Document> ceiling;
+};
+
+/// Finds the folders and reads the configuration and the ceiling that it names.
+[[nodiscard]] Result<Settings> read_settings(const store::GetVariable& variable);
+
+/// Reads a policy file that a person named. A file that others may write is refused, and so is one
+/// that is a link: what was looked at has to be what is used.
+[[nodiscard]] Result<policy::Document> read_policy_file(const std::filesystem::path& path);
+/// The same, as text that was checked, for keeping.
+[[nodiscard]] Result<std::string> read_policy_text(const std::filesystem::path& path);
+
+struct LaunchOptions {
+  /// What the process is, for the log: `serve`, `call`.
+  std::string role;
+  /// Files that the person named.
+  std::vector<std::filesystem::path> files;
+  /// What the person gave on the command line, by component.
+  std::map<std::string, ComponentGrants, std::less<>> grants;
+  /// Off where no guest runs, and the process has more to do than run guests.
+  bool confine = true;
+};
+
+/// A core in a process that has given up what it will not need.
+struct Launched {
+  std::unique_ptr<Core> core;
+  /// What could not be done on this machine, in a sentence; empty where all was.
+  std::string warning;
+};
+
+/// Makes folders, starts the opener, confines the process and makes the core, in this order. Call
+/// it once, before the process has threads.
+[[nodiscard]] Result<Launched> launch(const Settings& settings, LaunchOptions options);
+
+}  // namespace belljar::runtime

@@ -1,0 +1,137 @@
+// belljar grant: lets a component do something.
+
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "cli/time_text.h"
+#include "runtime/administration.h"
+#include "support/result.h"
+#include "support/text.h"
+
+namespace belljar::cli {
+namespace {
+
+class GrantCommand final : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    app.add_option("COMPONENT", component_,
+                   "A loaded component's name, its file, or the id of a request (r-…)")
+        ->required();
+    app.add_option("KIND=VALUE", permissions_, "What to allow");
+    app.add_option("--policy", policy_, "Approve a policy file, as it is now")->type_name("FILE");
+    app.add_flag("--once", once_, "For one call");
+    app.add_flag("--session", session_, "For the servers that run now, until they end");
+    app.add_option("--for", for_, "For a time: 30m, 8h")->type_name("TIME");
+    app.add_option("--until", until_, "Until 2026-01-31 or 2026-01-31T18:00")->type_name("DATE");
+  }
+
+  Result<ExitCode> run(Terminal& terminal) override {
+    BELLJAR_TRY(const runtime::Settings settings, runtime::read_settings(terminal.variable()));
+    BELLJAR_TRY(const auto administration, runtime::Administration::open(settings));
+    BELLJAR_TRY(const Wish wish, read(*administration));
+    BELLJAR_TRY(const auto scopes, read_scopes(*administration, wish.component));
+    Json given = Json::array();
+    std::vector<std::string> lines;
+    for (const policy::Grant& permission : wish.permissions) {
+      for (const store::GrantScope& scope : scopes) {
+        BELLJAR_TRY(const std::int64_t id,
+                    administration->grant(wish.component, permission, scope));
+        given.push_back({{"id", id}, {"permission", permission.text()}, {"scope", scope_text(scope)}});
+        lines.push_back(fmt::format("{} may {} ({})", wish.component.name, permission.text(),
+                                    scope_text(scope)));
+      }
+    }
+    if (!policy_.empty()) {
+      BELLJAR_TRY(const auto document, administration->approve_policy(wish.component, policy_));
+      for (const std::string& warning : document.warnings) terminal.warn(warning);
+      given.push_back({{"policy", policy_}});
+      lines.push_back(fmt::format("{} may do what {} says, as it is now", wish.component.name, policy_));
+    }
+    if (terminal.json) {
+      terminal.print_json({{"component", wish.component.name},
+                           {"digest", "sha256:" + wish.component.digest},
+                           {"granted", std::move(given)}});
+    } else {
+      for (const std::string& line : lines) terminal.print(line);
+    }
+    return ExitCode::done;
+  }
+
+ private:
+  struct Wish {
+    store::ComponentKey component;
+    std::vector<policy::Grant> permissions;
+  };
+
+  Result<Wish> read(runtime::Administration& administration) const {
+    std::error_code error;
+    const auto folder = std::filesystem::current_path(error);
+    Wish wish;
+    std::vector<std::string> texts = permissions_;
+    if (component_.starts_with("r-")) {
+      BELLJAR_TRY(const auto request, administration.grants().request(component_));
+      if (!request) {
+        return fail(ErrorCode::not_found,
+                    "there is no request {}; belljar policy show lists those that wait",
+                    one_line(component_, 60));
+      }
+      wish.component = request->component;
+      texts.push_back(request->grant_text);
+    } else {
+      BELLJAR_TRY(wish.component, administration.find_component(component_));
+    }
+    for (const std::string& text : texts) {
+      BELLJAR_TRY(wish.permissions.emplace_back(), policy::parse_grant(text, folder));
+    }
+    if (wish.permissions.empty() && policy_.empty()) {
+      return fail(ErrorCode::invalid_argument,
+                  "say what to grant: KIND=VALUE, such as network=api.example, or --policy FILE");
+    }
+    return wish;
+  }
+
+  Result<std::vector<store::GrantScope>> read_scopes(runtime::Administration& administration,
+                                                     const store::ComponentKey& component) const {
+    if (int{once_} + int{session_} + int{!for_.empty()} + int{!until_.empty()} > 1) {
+      return fail(ErrorCode::invalid_argument,
+                  "only one of --once, --session, --for and --until makes sense");
+    }
+    store::GrantScope scope;
+    if (once_) scope.uses = 1;
+    if (!for_.empty()) {
+      BELLJAR_TRY(const auto duration, parse_duration(for_));
+      scope.until = administration.clock().now() +
+                    std::chrono::duration_cast<std::chrono::microseconds>(duration);
+    }
+    if (!until_.empty()) {
+      BELLJAR_TRY(scope.until, parse_local_time(until_));
+      if (*scope.until <= administration.clock().now()) {
+        return fail(ErrorCode::invalid_argument, "--until {}: that has passed", until_);
+      }
+    }
+    if (!session_) return std::vector{scope};
+    std::vector<store::GrantScope> scopes;
+    for (std::string& session : administration.sessions_with(component)) {
+      scopes.push_back({std::nullopt, std::move(session), std::nullopt});
+    }
+    if (scopes.empty()) {
+      return fail(ErrorCode::not_found, "no server that runs has {} in this content loaded",
+                  component.name);
+    }
+    return scopes;
+  }
+
+  std::string component_;
+  std::vector<std::string> permissions_;
+  std::string policy_;
+  bool once_ = false;
+  bool session_ = false;
+  std::string for_;
+  std::string until_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_grant() { return std::make_unique<GrantCommand>(); }
+
+}  // namespace belljar::cli

@@ -1,0 +1,179 @@
+// belljar policy: shows what components may do, and checks policy files.
+
+#include <fmt/format.h>
+
+#include "cli/commands.h"
+#include "cli/time_text.h"
+#include "policy/summary.h"
+#include "runtime/administration.h"
+#include "support/result.h"
+#include "support/text.h"
+
+namespace belljar::cli {
+namespace {
+
+Json lines_json(const std::vector<policy::SummaryLine>& lines) {
+  Json json = Json::array();
+  for (const policy::SummaryLine& line : lines) json.push_back(line.sentence());
+  return json;
+}
+
+class PolicyCommand final : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    app.require_subcommand(1);
+    show_ = app.add_subcommand("show", "Show what components may do, and what they asked for");
+    show_->add_option("COMPONENT", component_, "A component's name or file; without it, all");
+    check_ = app.add_subcommand("check", "Check a policy file and say what it allows");
+    check_->add_option("FILE", file_, "The policy file")->required();
+  }
+
+  Result<ExitCode> run(Terminal& terminal) override {
+    return check_->parsed() ? check(terminal) : show(terminal);
+  }
+
+ private:
+  Result<ExitCode> check(Terminal& terminal) const {
+    BELLJAR_TRY(const policy::Document document, runtime::read_policy_file(file_));
+    const auto lines = policy::summarize(document);
+    if (terminal.json) {
+      terminal.print_json({{"file", file_},
+                           {"description", document.description},
+                           {"allows", lines_json(lines)},
+                           {"warnings", document.warnings}});
+      return ExitCode::done;
+    }
+    for (const std::string& warning : document.warnings) terminal.warn(warning);
+    terminal.print(fmt::format("{} is sound. It allows:", file_));
+    for (const auto& line : lines) terminal.print("  " + line.sentence());
+    if (lines.empty()) terminal.print("  nothing beyond computing");
+    return ExitCode::done;
+  }
+
+  Result<ExitCode> show(Terminal& terminal) const {
+    BELLJAR_TRY(const runtime::Settings settings, runtime::read_settings(terminal.variable()));
+    BELLJAR_TRY(const auto administration, runtime::Administration::open(settings));
+    std::vector<store::ComponentKey> components;
+    if (component_.empty()) {
+      BELLJAR_TRY(components, known_components(*administration));
+    } else {
+      BELLJAR_TRY(components.emplace_back(), administration->find_component(component_));
+    }
+    Json json = Json::array();
+    for (const store::ComponentKey& component : components) {
+      BELLJAR_TRY(const Json one, describe(*administration, component));
+      json.push_back(one);
+      if (!terminal.json) print(one, terminal);
+    }
+    if (terminal.json) {
+      terminal.print_json({{"components", std::move(json)}});
+    } else if (components.empty()) {
+      terminal.print("Nothing is loaded, and nothing was granted.");
+    }
+    return ExitCode::done;
+  }
+
+  /// What is loaded, was granted something, or waits for an answer.
+  static Result<std::vector<store::ComponentKey>> known_components(
+      runtime::Administration& administration) {
+    std::vector<store::ComponentKey> components;
+    const auto add = [&](const store::ComponentKey& key) {
+      if (std::find(components.begin(), components.end(), key) == components.end()) {
+        components.push_back(key);
+      }
+    };
+    BELLJAR_TRY(const auto kept, administration.components().list());
+    for (const auto& component : kept) add({component.name, component.digest});
+    BELLJAR_TRY(const auto grants, administration.grants().list(std::nullopt));
+    for (const auto& grant : grants) add(grant.component);
+    BELLJAR_TRY(const auto requests, administration.grants().requests());
+    for (const auto& request : requests) add(request.component);
+    return components;
+  }
+
+  static Result<Json> describe(runtime::Administration& administration,
+                               const store::ComponentKey& component) {
+    BELLJAR_TRY(const auto effective, administration.grants().effective(component, ""));
+    policy::Sources sources;
+    sources.granted = effective.documents;
+    sources.ceiling = administration.settings().ceiling;
+    const auto snapshot = policy::Snapshot::compile(std::move(sources));
+    Json json = {{"component", component.name},
+                 {"digest", "sha256:" + component.digest},
+                 {"may", lines_json(policy::summarize(*snapshot))},
+                 {"limits", lines_json(policy::summarize(snapshot->limits()))}};
+    BELLJAR_TRY(const auto approved, administration.grants().policy(component));
+    if (approved) {
+      json["policy"] = {{"path", approved->path},
+                        {"digest", "sha256:" + approved->policy_digest},
+                        {"approved_at", format_time(approved->approved_at)},
+                        {"approved_by", approved->by.who}};
+    }
+    json["grants"] = Json::array();
+    BELLJAR_TRY(const auto grants, administration.grants().list(component));
+    for (const store::StoredGrant& grant : grants) {
+      json["grants"].push_back({{"id", grant.id},
+                                {"permission", grant.grant.text()},
+                                {"scope", scope_text(grant.scope)},
+                                {"granted_at", format_time(grant.granted_at)},
+                                {"by", grant.by.who},
+                                {"channel", grant.by.channel}});
+    }
+    json["requests"] = Json::array();
+    BELLJAR_TRY(const auto requests, administration.grants().requests());
+    for (const store::StoredRequest& request : requests) {
+      if (request.component != component) continue;
+      json["requests"].push_back({{"id", request.id},
+                                  {"permission", request.grant_text},
+                                  {"reason", request.reason},
+                                  {"times", request.times},
+                                  {"last_at", format_time(request.last_at)}});
+    }
+    return json;
+  }
+
+  static void print(const Json& json, Terminal& terminal) {
+    const Style& style = terminal.out_style();
+    terminal.print(fmt::format("{}  {}", style.bold(json["component"].get<std::string>()),
+                               style.dim(json["digest"].get<std::string>().substr(0, 19))));
+    const auto section = [&](const char* label, const Json& lines) {
+      std::string heading = label;
+      for (const Json& line : lines) {
+        terminal.print(fmt::format("  {:<9} {}", std::exchange(heading, ""), line.get<std::string>()));
+      }
+    };
+    section("may", json["may"].empty() ? Json::array({"compute, and nothing else"}) : json["may"]);
+    section("limits", json["limits"]);
+    if (json.contains("policy")) {
+      terminal.print(fmt::format("  {:<9} {}, approved by {}", "policy",
+                                 json["policy"]["path"].get<std::string>(),
+                                 json["policy"]["approved_by"].get<std::string>()));
+    }
+    Json grants = Json::array();
+    for (const Json& grant : json["grants"]) {
+      grants.push_back(fmt::format("{:>3}  {}  ({}, by {})", grant["id"].get<std::int64_t>(),
+                                   grant["permission"].get<std::string>(),
+                                   grant["scope"].get<std::string>(), grant["by"].get<std::string>()));
+    }
+    section("grants", grants);
+    Json requests = Json::array();
+    for (const Json& request : json["requests"]) {
+      requests.push_back(fmt::format("{}  {}  {}", request["id"].get<std::string>(),
+                                     one_line(request["permission"].get<std::string>(), 200),
+                                     one_line(request["reason"].get<std::string>(), 200)));
+    }
+    section("asked for", requests);
+    if (!requests.empty()) terminal.print("            to allow one: belljar grant ID");
+  }
+
+  CLI::App* show_ = nullptr;
+  CLI::App* check_ = nullptr;
+  std::string component_;
+  std::string file_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_policy() { return std::make_unique<PolicyCommand>(); }
+
+}  // namespace belljar::cli

@@ -1,0 +1,77 @@
+// belljar run: a program that is a component, with this terminal's standard streams.
+
+#include <fmt/format.h>
+
+#include <future>
+
+#include "cli/commands.h"
+#include "cli/component_input.h"
+#include "cli/outcome.h"
+#include "support/result.h"
+
+namespace belljar::cli {
+namespace {
+
+class RunCommand final : public Command {
+ public:
+  void declare(CLI::App& app) override {
+    input_.declare(app);
+    app.add_option("ARGS", arguments_, "Arguments of the program, behind --");
+  }
+
+  Result<ExitCode> run(Terminal& terminal) override {
+    BELLJAR_TRY(LoadedComponent loaded, load_component(input_, "run", terminal));
+    const auto tool =
+        loaded.core->toolbox().current()->find(loaded.component->name() + "_run");
+    if (!tool || !loaded.component->is_command()) {
+      return fail(ErrorCode::invalid_argument,
+                  "{} is no program: it exports tools; call one of them: belljar call {} TOOL",
+                  loaded.component->artifact().path.native(), input_.reference);
+    }
+    toolbox::ToolCall call;
+    call.arguments = "{}";
+    call.inherit_stdio = true;
+    call.command_arguments = arguments_;
+    std::promise<Result<Outcome>> ended;
+    auto future = ended.get_future();
+    const auto running =
+        tool->start(call, [&](Result<Outcome> outcome) { ended.set_value(std::move(outcome)); });
+    const std::stop_callback cancel(loaded.interrupt->token(), [&] { running->cancel(); });
+    BELLJAR_TRY(const Outcome outcome, future.get());
+    return end(tool->info().name, outcome, loaded, terminal);
+  }
+
+ private:
+  /// The program's own exit code, where it came to one.
+  Result<ExitCode> end(const std::string& name, const Outcome& outcome,
+                       const LoadedComponent& loaded, Terminal& terminal) const {
+    const bool ended_itself = std::holds_alternative<Returned>(outcome.result) ||
+                              std::holds_alternative<ToolError>(outcome.result) ||
+                              (std::holds_alternative<Denied>(outcome.result) &&
+                               outcome.exit_code != 0);
+    std::filesystem::path policy;
+    if (std::holds_alternative<Denied>(outcome.result)) {
+      if (input_.policy.empty()) {
+        policy = policy_beside(loaded.component->artifact().path).value_or("");
+      }
+    }
+    // What the program said about its own end is on the screen already.
+    if (!std::holds_alternative<ToolError>(outcome.result)) {
+      Outcome shown = outcome;
+      if (auto* denied = std::get_if<Denied>(&shown.result); denied != nullptr && ended_itself) {
+        denied->json.clear();
+      }
+      explain_outcome(name, shown, policy, terminal);
+    }
+    return ended_itself ? static_cast<ExitCode>(outcome.exit_code) : exit_code_of(outcome);
+  }
+
+  ComponentInput input_;
+  std::vector<std::string> arguments_;
+};
+
+}  // namespace
+
+std::unique_ptr<Command> make_run() { return std::make_unique<RunCommand>(); }
+
+}  // namespace belljar::cli

@@ -88,36 +88,36 @@ pub fn inject_docs(wit: &str, component: &[u8]) -> Result<Vec<u8>> {
 const CUSTOM_SECTION_ID: u8 = 0;
 
 /// Copies a component without its outermost custom sections of this name.
-fn without_section(component: &[u8], name: &str) -> Result<Vec<u8>> {
+pub(crate) fn without_section(component: &[u8], name: &str) -> Result<Vec<u8>> {
     let mut output = Vec::with_capacity(component.len());
     let mut copied = 0;
+    // Where the last outermost section ended: the next one's header begins there, however many
+    // bytes its size was written in.
+    let mut ended = 0;
     let mut depth = 0;
     for payload in wasmparser::Parser::new(0).parse_all(component) {
-        match payload? {
+        let payload = payload?;
+        if depth == 0 {
+            if let wasmparser::Payload::Version { range, .. } = &payload {
+                ended = range.end;
+            }
+            if let Some((_, range)) = payload.as_section() {
+                if let wasmparser::Payload::CustomSection(section) = &payload
+                    && section.name() == name
+                {
+                    output.extend_from_slice(&component[copied..ended]);
+                    copied = range.end;
+                }
+                ended = range.end;
+            }
+        }
+        match payload {
             wasmparser::Payload::ModuleSection { .. }
             | wasmparser::Payload::ComponentSection { .. } => depth += 1,
             wasmparser::Payload::End(_) if depth > 0 => depth -= 1,
-            wasmparser::Payload::CustomSection(section)
-                if depth == 0 && section.name() == name =>
-            {
-                let range = section.range();
-                // The range covers the contents; the id byte and the size stand before it.
-                let header = 1 + leb128_length(range.end - range.start);
-                output.extend_from_slice(&component[copied..range.start - header]);
-                copied = range.end;
-            }
             _ => {}
         }
     }
     output.extend_from_slice(&component[copied..]);
     Ok(output)
-}
-
-fn leb128_length(mut value: usize) -> usize {
-    let mut length = 1;
-    while value >= 0x80 {
-        value >>= 7;
-        length += 1;
-    }
-    length
 }

@@ -11,13 +11,14 @@
 //!
 //! A type is the name of a primitive, or an index into `types`. Keys without a value are left out.
 
+use crate::compile::without_section;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use wasmparser::{Parser, Payload};
 use wasmtime::{Error, Result, bail};
 use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{
-    Function, FunctionKind, Handle, InterfaceId, Resolve, Type, TypeDefKind, TypeId, TypeOwner,
+    Function, FunctionKind, Handle, InterfaceId, PackageMetadata, Resolve, Type, TypeDefKind, TypeId, TypeOwner,
     WorldItem, WorldKey,
 };
 
@@ -33,8 +34,10 @@ const MANIFEST_SECTION: &str = "belljar-policy";
 /// Describes `component`, which was made from `original`.
 pub fn describe(original: &[u8], component: &[u8]) -> Result<String> {
     let sections = Sections::read(component)?;
-    let DecodedWasm::Component(resolve, world) = decode(component).map_err(Error::from_anyhow)?
-    else {
+    // The section names worlds as their source did, where a component has one called "root": the
+    // decoder would refuse it.
+    let bare = without_section(component, PackageMetadata::SECTION_NAME)?;
+    let DecodedWasm::Component(resolve, world) = decode(&bare).map_err(Error::from_anyhow)? else {
         bail!("this is a WIT package, not a component: it holds types and no code");
     };
     let mut describer = Describer {
@@ -48,7 +51,6 @@ pub fn describe(original: &[u8], component: &[u8]) -> Result<String> {
     for (key, item) in &world.imports {
         match (key, item) {
             (_, WorldItem::Type { .. }) => {}
-            (WorldKey::Name(name), WorldItem::Function(_)) => imports.push(json!(name)),
             (WorldKey::Name(name), _) => imports.push(json!(name)),
             (WorldKey::Interface(id), _) => {
                 // An interface of types alone gives no authority and asks for none.
@@ -120,7 +122,7 @@ impl Sections {
                     match section.name() {
                         // A version byte, then JSON. Documentation that cannot be read is no
                         // reason to refuse the code.
-                        "package-docs" => {
+                        PackageMetadata::SECTION_NAME => {
                             let json = section.data().get(1..).unwrap_or_default();
                             sections.docs = serde_json::from_slice(json).unwrap_or_default();
                         }

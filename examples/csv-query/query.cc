@@ -103,30 +103,20 @@ std::weak_ordering compare_ranked(const Operand& left, const Operand& right) {
 
 bool matches(std::string_view cell, Comparison comparison, const Operand& value) {
   switch (comparison) {
-    case Comparison::kEqual:
-      return compare(Operand(cell), value) == 0;
-    case Comparison::kNotEqual:
-      return compare(Operand(cell), value) != 0;
-    case Comparison::kContains:
-      return cell.contains(value.text);
-    case Comparison::kStartsWith:
-      return cell.starts_with(value.text);
-    case Comparison::kEndsWith:
-      return cell.ends_with(value.text);
-    default:
-      break;
+    case Comparison::kEqual: return compare(Operand(cell), value) == 0;
+    case Comparison::kNotEqual: return compare(Operand(cell), value) != 0;
+    case Comparison::kContains: return cell.contains(value.text);
+    case Comparison::kStartsWith: return cell.starts_with(value.text);
+    case Comparison::kEndsWith: return cell.ends_with(value.text);
+    default: break;
   }
   if (cell.empty()) return false;
   const std::weak_ordering order = compare(Operand(cell), value);
   switch (comparison) {
-    case Comparison::kLess:
-      return order < 0;
-    case Comparison::kLessOrEqual:
-      return order <= 0;
-    case Comparison::kGreater:
-      return order > 0;
-    default:
-      return order >= 0;
+    case Comparison::kLess: return order < 0;
+    case Comparison::kLessOrEqual: return order <= 0;
+    case Comparison::kGreater: return order > 0;
+    default: return order >= 0;
   }
 }
 
@@ -181,16 +171,11 @@ Answer<void> sort_rows(const Document& document, const std::vector<Ordering>& or
 
 std::string_view name_of(Operation operation) {
   switch (operation) {
-    case Operation::kCount:
-      return "count";
-    case Operation::kSum:
-      return "sum";
-    case Operation::kMin:
-      return "min";
-    case Operation::kMax:
-      return "max";
-    case Operation::kMean:
-      return "mean";
+    case Operation::kCount: return "count";
+    case Operation::kSum: return "sum";
+    case Operation::kMin: return "min";
+    case Operation::kMax: return "max";
+    case Operation::kMean: return "mean";
   }
   std::unreachable();
 }

@@ -32,7 +32,8 @@ struct CachedCode {
 /// this user can write, is trusted: hashing takes longer than loading.
 class CodeCache {
  public:
-  CodeCache(std::filesystem::path folder, const MacKey& key) : folder_(std::move(folder)), key_(key) {}
+  CodeCache(std::filesystem::path folder, const MacKey& key)
+      : folder_(std::move(folder)), key_(key) {}
 
   /// The code of the component with this digest, compiled for `fingerprint`. Nothing where there
   /// is no entry or a bad one, which is removed.

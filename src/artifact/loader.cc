@@ -64,9 +64,9 @@ Result<Artifact> Loader::load(const std::filesystem::path& path, bool fuel,
       // The digest that was remembered is of the file as it was; what is compiled is what is read.
       source.digest = to_hex(sha256(*source.contents));
     }
-    BELLJAR_TRY(const auto compiled,
-                in_context(compiler_.compile(*source.contents, fuel, stop, progress),
-                           path.native()));
+    BELLJAR_TRY(
+        const auto compiled,
+        in_context(compiler_.compile(*source.contents, fuel, stop, progress), path.native()));
     BELLJAR_TRY(cached, codes_.add(source.digest, fingerprint, compiled));
     codes_.trim(options_.cache_limit);
   }

@@ -49,7 +49,8 @@ class Loader {
                                       const std::stop_token& stop = {},
                                       const engine::Compiler::Progress& progress = {}) const;
   /// The description of content that was loaded before, while its compiled code is kept.
-  [[nodiscard]] std::optional<engine::Description> find_description(const std::string& digest) const;
+  [[nodiscard]] std::optional<engine::Description> find_description(
+      const std::string& digest) const;
   [[nodiscard]] const CodeCache& cache() const noexcept { return codes_; }
 
  private:

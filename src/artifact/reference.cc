@@ -37,8 +37,8 @@ std::string name_of_file(const std::filesystem::path& path) {
 }  // namespace
 
 bool is_component_name(std::string_view text) {
-  return !text.empty() && text.size() <= maximum_name && text != reserved &&
-         text.front() != '-' && std::all_of(text.begin(), text.end(), [](char c) {
+  return !text.empty() && text.size() <= maximum_name && text != reserved && text.front() != '-' &&
+         std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
          });
 }
@@ -52,7 +52,8 @@ Result<Reference> parse_reference(std::string_view text) {
   std::string_view name;
   std::string_view target = text;
   const std::size_t equals = text.find('=');
-  if (equals != std::string_view::npos && text.substr(0, equals).find('/') == std::string_view::npos) {
+  if (equals != std::string_view::npos &&
+      text.substr(0, equals).find('/') == std::string_view::npos) {
     name = text.substr(0, equals);
     target = text.substr(equals + 1);
     if (!is_component_name(name)) {

@@ -33,17 +33,16 @@ std::optional<std::string> SourceIndex::find(const FileIdentity& identity) const
   const std::string expected = line_of(identity, digest);
   const auto mac = from_hex(lines[1]);
   const Mac wanted = authenticate(key_, expected);
-  const bool sound =
-      lines[0] == expected && mac &&
-      equal_in_constant_time({reinterpret_cast<const std::uint8_t*>(mac->data()), mac->size()},
-                             wanted);
+  const bool sound = lines[0] == expected && mac &&
+                     equal_in_constant_time(
+                         {reinterpret_cast<const std::uint8_t*>(mac->data()), mac->size()}, wanted);
   if (!sound) return std::nullopt;
   return digest;
 }
 
 void SourceIndex::remember(const FileIdentity& identity, const std::string& digest) const {
-  const auto now = std::chrono::duration_cast<std::chrono::nanoseconds>(
-      clock_.now().time_since_epoch());
+  const auto now =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(clock_.now().time_since_epoch());
   const std::int64_t settled = now.count() - std::chrono::nanoseconds(time_resolution).count();
   if (identity.changed_nanoseconds > settled || identity.modified_nanoseconds > settled) return;
   const std::string line = line_of(identity, digest);

@@ -34,8 +34,7 @@ Result<Reader> Reader::open(const std::filesystem::path& path) {
 }
 
 Result<std::int64_t> Reader::read(const Filter& filter, std::int64_t after, const Each& each) {
-  std::string sql =
-      "SELECT rowid, chain, sequence, time, body, hash FROM records WHERE rowid > ?";
+  std::string sql = "SELECT rowid, chain, sequence, time, body, hash FROM records WHERE rowid > ?";
   std::vector<std::string> texts;
   const auto member = [&](const char* name, const std::optional<std::string>& value) {
     if (!value) return;
@@ -73,9 +72,10 @@ Result<Verification> Reader::verify() {
     std::string hash;
   };
   std::multimap<std::string, Anchor> anchors;
-  BELLJAR_TRY(auto rows, database_->prepare(
-                             "SELECT rowid, chain, sequence, time, body, hash FROM records ORDER BY "
-                             "chain, sequence"));
+  BELLJAR_TRY(
+      auto rows,
+      database_->prepare("SELECT rowid, chain, sequence, time, body, hash FROM records ORDER BY "
+                         "chain, sequence"));
   Verification::Chain* chain = nullptr;
   Sha256 head{};
   while (true) {
@@ -97,7 +97,8 @@ Result<Verification> Reader::verify() {
       head = record.hash;
       continue;
     }
-    if (chain_hash(head, record) != record.hash) problem("it was changed, or the one before it was");
+    if (chain_hash(head, record) != record.hash)
+      problem("it was changed, or the one before it was");
     head = record.hash;
     chain->closed = false;
     const auto body = parse_json(record.body, body_limit);
@@ -109,8 +110,9 @@ Result<Verification> Reader::verify() {
     if (kind == "stop") chain->closed = true;
     if (kind != "anchor") continue;
     for (const Json& anchor : body->value("heads", Json::array())) {
-      anchors.emplace(anchor.value("chain", ""), Anchor{record.chain, anchor.value("sequence", std::int64_t{0}),
-                                                        anchor.value("hash", "")});
+      anchors.emplace(anchor.value("chain", ""),
+                      Anchor{record.chain, anchor.value("sequence", std::int64_t{0}),
+                             anchor.value("hash", "")});
     }
   }
   BELLJAR_CHECK(check_heads(verification));
@@ -123,10 +125,10 @@ Result<Verification> Reader::verify() {
     const std::string hex =
         to_hex({reinterpret_cast<const std::uint8_t*>(hash.data()), hash.size()});
     if (hex != anchor.hash) {
-      verification.problems.push_back(
-          fmt::format("chain {}, record {}: chain {} has seen it otherwise; records were removed or "
-                      "rewritten",
-                      id, anchor.sequence, anchor.by));
+      verification.problems.push_back(fmt::format(
+          "chain {}, record {}: chain {} has seen it otherwise; records were removed or "
+          "rewritten",
+          id, anchor.sequence, anchor.by));
     }
   }
   return verification;

@@ -64,8 +64,7 @@ Result<std::unique_ptr<Writer>> Writer::open(const std::filesystem::path& path, 
   return writer;
 }
 
-Writer::Writer(std::unique_ptr<store::Database> database, const Clock& clock,
-               WriterOptions options)
+Writer::Writer(std::unique_ptr<store::Database> database, const Clock& clock, WriterOptions options)
     : database_(std::move(database)),
       clock_(clock),
       options_(options),
@@ -172,15 +171,15 @@ Result<void> Writer::write(std::vector<Record>& group) {
   const Sha256 head = head_;
   const auto attempt = [&]() -> Result<void> {
     BELLJAR_TRY(auto transaction, store::Transaction::begin(*database_));
-    BELLJAR_TRY(auto statement,
-                database_->prepare("INSERT INTO records VALUES (?, ?, ?, ?, ?)"));
+    BELLJAR_TRY(auto statement, database_->prepare("INSERT INTO records VALUES (?, ?, ?, ?, ?)"));
     BELLJAR_TRY(std::string heads, anchors());
     if (!heads.empty()) {
       BELLJAR_CHECK(
           insert(statement, {RecordKind::anchor, clock_.now(), nullptr, std::move(heads)}));
     }
     for (const Record& record : group) BELLJAR_CHECK(insert(statement, record));
-    BELLJAR_TRY(auto update, database_->prepare("INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?)"));
+    BELLJAR_TRY(auto update,
+                database_->prepare("INSERT OR REPLACE INTO heads VALUES (?, ?, ?, ?)"));
     update.bind(chain_).bind(sequence_).bind_blob(view(head_));
     BELLJAR_CHECK(update.bind(clock_.now().time_since_epoch().count()).run());
     return transaction.commit();

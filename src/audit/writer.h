@@ -52,8 +52,7 @@ class Writer final : public Log {
  public:
   /// Opens the database at `path` and begins a chain. `details` go into the start record.
   [[nodiscard]] static Result<std::unique_ptr<Writer>> open(const std::filesystem::path& path,
-                                                            const Clock& clock,
-                                                            std::string details,
+                                                            const Clock& clock, std::string details,
                                                             WriterOptions options = {});
   /// Writes what is queued and closes the chain.
   ~Writer() override;

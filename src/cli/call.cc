@@ -21,10 +21,12 @@ class CallCommand final : public Command {
  public:
   void declare(CLI::App& app) override {
     input_.declare(app);
-    app.add_option("TOOL", tool_, "The tool: its full name, or an unambiguous end of it")->required();
+    app.add_option("TOOL", tool_, "The tool: its full name, or an unambiguous end of it")
+        ->required();
     app.add_option("ARGUMENTS", words_,
                    "A JSON object, - to read it from standard input, or key=value …");
-    app.add_option("--timeout", timeout_, "Wait no longer than this (5s, 200ms); the policy's holds too")
+    app.add_option("--timeout", timeout_,
+                   "Wait no longer than this (5s, 200ms); the policy's holds too")
         ->type_name("TIME");
     app.add_option("--seed", seed_, "Make clocks and randomness the same each time, for tests")
         ->type_name("NUMBER");

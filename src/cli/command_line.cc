@@ -35,8 +35,8 @@ std::string options_text(const CLI::App& app, const Style& style, std::string_vi
   std::string text;
   for (const CLI::Option* const option : app.get_options()) {
     if (option->get_description().empty() || option->get_name() == "--help") continue;
-    std::string name = option->get_positional() ? option->get_name(true)
-                                                : option->get_name(false, true);
+    std::string name =
+        option->get_positional() ? option->get_name(true) : option->get_name(false, true);
     if (!option->get_positional() && option->get_expected_max() > 0 &&
         !option->get_type_name().empty()) {
       name += " " + option->get_type_name();
@@ -51,9 +51,10 @@ std::string options_text(const CLI::App& app, const Style& style, std::string_vi
 }  // namespace
 
 std::string overview(const Style& style) {
-  std::string text = fmt::format("{} – a WebAssembly sandbox for AI agents\n\nUsage: belljar COMMAND "
-                                 "…\n\n",
-                                 style.bold("belljar"));
+  std::string text = fmt::format(
+      "{} – a WebAssembly sandbox for AI agents\n\nUsage: belljar COMMAND "
+      "…\n\n",
+      style.bold("belljar"));
   for (const CommandEntry& entry : command_table()) {
     text += fmt::format("  {} {}\n", style.bold(fmt::format("{:<11}", entry.name)), entry.summary);
   }
@@ -63,9 +64,9 @@ std::string overview(const Style& style) {
 }
 
 std::string explain(const CommandLine::Declared& command, const Style& style) {
-  std::string text = fmt::format("{}\n\nUsage: belljar {}{}\n\n{}\n", command.entry->summary,
-                                 style.bold(command.entry->name), usage_of(*command.app),
-                                 command.entry->help);
+  std::string text =
+      fmt::format("{}\n\nUsage: belljar {}{}\n\n{}\n", command.entry->summary,
+                  style.bold(command.entry->name), usage_of(*command.app), command.entry->help);
   std::string options = options_text(*command.app, style, "  ");
   for (const CLI::App* const sub :
        command.app->get_subcommands([](const CLI::App*) { return true; })) {
@@ -153,8 +154,8 @@ int CommandLine::run(int count, const char* const* arguments, Terminal& terminal
     terminal.warn(clean_text(error.describe(), 4'000).text);
     const ExitCode exit = error_row(error.code()).exit;
     if (terminal.json) {
-      terminal.print_json({{"error", {{"exit_code", static_cast<int>(exit)},
-                                      {"message", error.describe()}}}});
+      terminal.print_json(
+          {{"error", {{"exit_code", static_cast<int>(exit)}, {"message", error.describe()}}}});
     }
     return static_cast<int>(exit);
   }

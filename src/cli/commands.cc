@@ -15,8 +15,9 @@ host. Nothing in it is run.
   belljar inspect csv-query.wasm
   belljar inspect --json csv-query.wasm)",
                  make_inspect},
-    CommandEntry{"call", "Call a tool once, in a fresh sandbox",
-                 R"(Prints the tool's result as JSON on standard output, and everything else on standard
+    CommandEntry{
+        "call", "Call a tool once, in a fresh sandbox",
+        R"(Prints the tool's result as JSON on standard output, and everything else on standard
 error. A component may only compute until you allow more: with a policy file or
 single grants for this call, or for good with belljar grant.
 
@@ -27,13 +28,14 @@ single grants for this call, or for good with belljar grant.
 
 Exit codes: 0 done, 1 the tool's own error, 2 usage, 3 denied, 4 trapped or over a
 limit, 5 the component or policy cannot be used, 6 Belljar failed.)",
-                 make_call},
-    CommandEntry{"run", "Run a program that is a component or a WASI module",
-                 R"(The program gets this terminal's standard input, output and error, and its exit code
+        make_call},
+    CommandEntry{
+        "run", "Run a program that is a component or a WASI module",
+        R"(The program gets this terminal's standard input, output and error, and its exit code
 is this command's. Files, network and variables it gets only where you allow them.
 
   belljar run tool.wasm -- --its-option input.txt)",
-                 make_run},
+        make_run},
     CommandEntry{"serve", "Serve tools to an MCP client",
                  R"(Speaks the Model Context Protocol over standard input and output. Without REF it
 serves what belljar load keeps, and follows its changes; with REF or --profile it
@@ -60,14 +62,15 @@ for this content until you revoke them.
 
   belljar list)",
                  make_list},
-    CommandEntry{"upgrade", "Take a component's new content",
-                 R"(A file that changes after it was loaded is held back by servers until you upgrade.
+    CommandEntry{
+        "upgrade", "Take a component's new content",
+        R"(A file that changes after it was loaded is held back by servers until you upgrade.
 Shows which tools and imports are new, gone or different. What was granted to the
 old content holds for the new.
 
   belljar upgrade --dry-run csv-query
   belljar upgrade csv-query)",
-                 make_upgrade},
+        make_upgrade},
     CommandEntry{"grant", "Allow a component something",
                  R"(Kinds and values:
 
@@ -95,36 +98,40 @@ servers that run.
   belljar revoke 7
   belljar revoke csv-query)",
                  make_revoke},
-    CommandEntry{"policy", "Show what components may do; check policy files",
-                 R"(show says what holds and what was asked for in vain; check reads a policy file as
+    CommandEntry{
+        "policy", "Show what components may do; check policy files",
+        R"(show says what holds and what was asked for in vain; check reads a policy file as
 it would be read when used, and reports the line and column of a mistake.
 
   belljar policy show csv-query
   belljar policy check policy.yaml)",
-                 make_policy},
-    CommandEntry{"secret", "Keep values that tools use without seeing them",
-                 R"(A secret is encrypted on disk, put into requests on their way out, and taken out of
+        make_policy},
+    CommandEntry{
+        "secret", "Keep values that tools use without seeing them",
+        R"(A secret is encrypted on disk, put into requests on their way out, and taken out of
 what comes back. A value is typed, or read from a file or standard input; never an
 argument, which others could see.
 
   belljar secret set weather-key
   belljar secret set weather-key --file key.txt
   belljar grant weather secret=weather-key@api.weather.example:header=X-Api-Key)",
-                 make_secret},
-    CommandEntry{"log", "Show what happened",
-                 R"(Every call, refusal, use of a permission and change of one, of all processes. With
+        make_secret},
+    CommandEntry{
+        "log", "Show what happened",
+        R"(Every call, refusal, use of a permission and change of one, of all processes. With
 --json, one JSON object a line. verify checks the chain of hashes.
 
   belljar log --last 20
   belljar log --follow --component csv-query
   belljar log verify)",
-                 make_log},
-    CommandEntry{"docs", "Put documentation into a component",
-                 R"(Tools lose the comments of their WIT when components are made. This puts them back,
+        make_log},
+    CommandEntry{
+        "docs", "Put documentation into a component",
+        R"(Tools lose the comments of their WIT when components are made. This puts them back,
 and agents see them.
 
   belljar docs inject wit/ csv-query.wasm)",
-                 make_docs},
+        make_docs},
     CommandEntry{"backup", "Write the state into one file",
                  R"(Grants, secrets, loaded components and the audit log, as they are at one moment.
 
@@ -135,12 +142,13 @@ and agents see them.
 
   belljar restore --replace belljar-2026-01-31.tar.gz)",
                  make_restore_command},
-    CommandEntry{"doctor", "Find what is wrong with this machine or set-up",
-                 R"(Looks at the kernel, limits, compiler, state, cache, components, policies, and at
+    CommandEntry{
+        "doctor", "Find what is wrong with this machine or set-up",
+        R"(Looks at the kernel, limits, compiler, state, cache, components, policies, and at
 how MCP clients are set up. Each problem comes with what mends it.
 
   belljar doctor)",
-                 make_doctor},
+        make_doctor},
     CommandEntry{"completion", "Print a completion script for a shell",
                  R"(For bash, zsh and fish.
 
@@ -148,8 +156,7 @@ how MCP clients are set up. Each problem comes with what mends it.
   belljar completion zsh > "${fpath[1]}/_belljar"
   belljar completion fish > ~/.config/fish/completions/belljar.fish)",
                  make_completion},
-    CommandEntry{"help", "Explain a command",
-                 R"(  belljar help grant)", make_help},
+    CommandEntry{"help", "Explain a command", R"(  belljar help grant)", make_help},
 };
 
 }  // namespace

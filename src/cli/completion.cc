@@ -182,8 +182,8 @@ class CompletionCommand final : public Command {
     } else if (shell_ == "fish") {
       terminal.print(fish_script(all));
     } else {
-      return fail(ErrorCode::invalid_argument, "there are scripts for bash, zsh and fish, not for \"{}\"",
-                  one_line(shell_, 40));
+      return fail(ErrorCode::invalid_argument,
+                  "there are scripts for bash, zsh and fish, not for \"{}\"", one_line(shell_, 40));
     }
     return ExitCode::done;
   }

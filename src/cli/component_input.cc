@@ -38,8 +38,8 @@ Result<runtime::ComponentLoad> resolve_component(const std::string& text,
     for (const store::StoredComponent& component : all) names.push_back(component.name);
     const auto meant = closest(text, names);
     return fail(ErrorCode::not_found,
-                "\"{}\" is not the name of something loaded{}; give a path, such as ./{}.wasm", text,
-                meant ? fmt::format(" (did you mean \"{}\"?)", *meant) : "", text);
+                "\"{}\" is not the name of something loaded{}; give a path, such as ./{}.wasm",
+                text, meant ? fmt::format(" (did you mean \"{}\"?)", *meant) : "", text);
   }
   BELLJAR_TRY(load.reference, artifact::parse_reference(text));
   return load;

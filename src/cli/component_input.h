@@ -2,7 +2,6 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
-
 #include <filesystem>
 #include <memory>
 #include <stop_token>
@@ -27,7 +26,8 @@ namespace belljar::cli {
     const std::string& policy_file, const std::vector<std::string>& grants);
 
 /// The policy file that lies beside a component, which grants nothing until a person gives it.
-[[nodiscard]] std::optional<std::filesystem::path> policy_beside(const std::filesystem::path& component);
+[[nodiscard]] std::optional<std::filesystem::path> policy_beside(
+    const std::filesystem::path& component);
 
 /// REF, `--policy` and `--grant`.
 struct ComponentInput {

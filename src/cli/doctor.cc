@@ -40,8 +40,9 @@ class DoctorCommand final : public Command {
     if (terminal.json) {
       terminal.print_json({{"problems", problems}, {"findings", std::move(json)}});
     } else {
-      terminal.print(problems == 0 ? "Nothing is wrong."
-                                   : fmt::format("{} problem{}.", problems, problems == 1 ? "" : "s"));
+      terminal.print(problems == 0
+                         ? "Nothing is wrong."
+                         : fmt::format("{} problem{}.", problems, problems == 1 ? "" : "s"));
     }
     return problems == 0 ? ExitCode::done : ExitCode::host_fault;
   }

@@ -36,7 +36,8 @@ class GrantCommand final : public Command {
       for (const store::GrantScope& scope : scopes) {
         BELLJAR_TRY(const std::int64_t id,
                     administration->grant(wish.component, permission, scope));
-        given.push_back({{"id", id}, {"permission", permission.text()}, {"scope", scope_text(scope)}});
+        given.push_back(
+            {{"id", id}, {"permission", permission.text()}, {"scope", scope_text(scope)}});
         lines.push_back(fmt::format("{} may {} ({})", wish.component.name, permission.text(),
                                     scope_text(scope)));
       }
@@ -45,7 +46,8 @@ class GrantCommand final : public Command {
       BELLJAR_TRY(const auto document, administration->approve_policy(wish.component, policy_));
       for (const std::string& warning : document.warnings) terminal.warn(warning);
       given.push_back({{"policy", policy_}});
-      lines.push_back(fmt::format("{} may do what {} says, as it is now", wish.component.name, policy_));
+      lines.push_back(
+          fmt::format("{} may do what {} says, as it is now", wish.component.name, policy_));
     }
     if (terminal.json) {
       terminal.print_json({{"component", wish.component.name},

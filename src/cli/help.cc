@@ -38,8 +38,9 @@ class HelpCommand final : public Command {
       names.emplace_back(command.entry->name);
     }
     const auto meant = closest(command_, names);
-    return fail(ErrorCode::invalid_argument, "there is no command \"{}\"{}", one_line(command_, 60),
-                meant ? fmt::format("; did you mean \"{}\"?", *meant) : "; belljar help lists them");
+    return fail(
+        ErrorCode::invalid_argument, "there is no command \"{}\"{}", one_line(command_, 60),
+        meant ? fmt::format("; did you mean \"{}\"?", *meant) : "; belljar help lists them");
   }
 
  private:

@@ -123,7 +123,8 @@ class InspectCommand final : public Command {
       imports += (imports.empty() ? "" : ", ") + one_line(import, 120);
     }
     field("imports", imports.empty() ? "nothing" : imports);
-    field("declares", artifact.description.manifest ? "a policy of its own (see --json)" : "no policy");
+    field("declares",
+          artifact.description.manifest ? "a policy of its own (see --json)" : "no policy");
     print_permissions(loaded, terminal);
     const auto set = loaded.core->toolbox().current();
     for (const auto& tool : set->tools()) {
@@ -151,7 +152,8 @@ class InspectCommand final : public Command {
       terminal.print(indent(clean_text(info.description, longest_description).text, "  "));
     }
     if (info.cleaned) {
-      terminal.print(style.warning("  (its description held hidden characters, which were taken out)"));
+      terminal.print(
+          style.warning("  (its description held hidden characters, which were taken out)"));
     }
     const Json input = Json::parse(info.input_schema);
     const Json required = input.value("required", Json::array());

@@ -30,8 +30,8 @@ class ListCommand final : public Command {
                               {"state", state_of(component, *administration)},
                               {"loaded_at", format_time(component.added_at)}});
       }
-      terminal.print_json({{"components", std::move(components)},
-                           {"servers", server_answers_json(servers)}});
+      terminal.print_json(
+          {{"components", std::move(components)}, {"servers", server_answers_json(servers)}});
       return ExitCode::done;
     }
     print(kept, servers, *administration, terminal);
@@ -58,8 +58,8 @@ class ListCommand final : public Command {
       const std::string state = state_of(component, administration);
       std::string remark;
       if (state == "changed") {
-        remark = style.warning(fmt::format("  changed since; to take it: belljar upgrade {}",
-                                           component.name));
+        remark = style.warning(
+            fmt::format("  changed since; to take it: belljar upgrade {}", component.name));
       } else if (state == "missing") {
         remark = style.bad("  the file cannot be read");
       }
@@ -71,9 +71,10 @@ class ListCommand final : public Command {
       for (const Json& component : server.json.value("components", Json::array())) {
         names.push_back(one_line(component.value("name", ""), 60));
       }
-      terminal.print(fmt::format("{} {}{}: {}", style.dim("server"), server.process,
-                                 server.json.value("own_set", false) ? " (its own set)" : "",
-                                 names.empty() ? "no components" : fmt::format("{}", fmt::join(names, ", "))));
+      terminal.print(
+          fmt::format("{} {}{}: {}", style.dim("server"), server.process,
+                      server.json.value("own_set", false) ? " (its own set)" : "",
+                      names.empty() ? "no components" : fmt::format("{}", fmt::join(names, ", "))));
     }
   }
 };

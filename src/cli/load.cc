@@ -5,8 +5,8 @@
 
 #include "cli/commands.h"
 #include "cli/component_input.h"
-#include "cli/server_answers.h"
 #include "cli/progress.h"
+#include "cli/server_answers.h"
 #include "policy/summary.h"
 #include "runtime/administration.h"
 #include "support/result.h"
@@ -49,8 +49,8 @@ class LoadCommand final : public Command {
     for (const policy::Grant& grant : grants) {
       BELLJAR_CHECK(administration->grant(key, grant, {}));
     }
-    BELLJAR_CHECK(administration->keep(reference, checked.digest,
-                                       runtime::Administration::CarryOver::no));
+    BELLJAR_CHECK(
+        administration->keep(reference, checked.digest, runtime::Administration::CarryOver::no));
     const auto answers = administration->ask({{"do", "load"}, {"name", reference.name}});
     show(*administration, reference, checked, answers, terminal);
     return ExitCode::done;
@@ -79,9 +79,9 @@ class LoadCommand final : public Command {
   static Result<Checked> check(const runtime::Settings& settings,
                                const artifact::Reference& reference, Terminal& terminal) {
     const BlockedSignals blocked;
-    BELLJAR_TRY(const runtime::Launched launched,
-                runtime::launch(settings, {.role = "load", .files = {}, .grants = {},
-                                           .confine = false}));
+    BELLJAR_TRY(
+        const runtime::Launched launched,
+        runtime::launch(settings, {.role = "load", .files = {}, .grants = {}, .confine = false}));
     const Interrupt interrupt(blocked);
     std::error_code error;
     const auto size = std::filesystem::file_size(reference.path, error);
@@ -107,8 +107,7 @@ class LoadCommand final : public Command {
     terminal.print(fmt::format("{} is loaded: {}", terminal.out_style().bold(reference.name),
                                fmt::join(checked.tools, ", ")));
     show_server_answers(answers, terminal);
-    const auto effective =
-        administration.grants().effective({reference.name, checked.digest}, "");
+    const auto effective = administration.grants().effective({reference.name, checked.digest}, "");
     if (!effective) return;
     policy::Sources sources;
     sources.granted = effective->documents;
@@ -116,9 +115,10 @@ class LoadCommand final : public Command {
     terminal.print("It may compute, and nothing else. To allow more: belljar grant " +
                    reference.name + " KIND=VALUE");
     if (const auto policy = policy_beside(reference.path)) {
-      terminal.print(fmt::format("A policy lies beside it. Read it, and to approve it: belljar grant "
-                                 "{} --policy {}",
-                                 reference.name, shell_word(policy->native())));
+      terminal.print(
+          fmt::format("A policy lies beside it. Read it, and to approve it: belljar grant "
+                      "{} --policy {}",
+                      reference.name, shell_word(policy->native())));
     }
   }
 

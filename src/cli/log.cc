@@ -36,16 +36,17 @@ std::string line_of(const audit::StoredRecord& record, const Style& style) {
   const std::string kind = body->value("kind", "");
   const std::string outcome = body->value("outcome", "");
   const bool bad = kind == "refusal" || (kind == "call" && outcome != "returned");
-  const std::string about = body->contains("tool") ? body->value("tool", "")
-                                                   : body->value("component", "");
-  std::string text = fmt::format("{}  {}  {}", style.dim(local_time(record.time)),
-                                 bad ? style.bad(fmt::format("{:<8}", kind))
-                                     : style.bold(fmt::format("{:<8}", kind)),
-                                 one_line(about, 60));
+  const std::string about =
+      body->contains("tool") ? body->value("tool", "") : body->value("component", "");
+  std::string text = fmt::format(
+      "{}  {}  {}", style.dim(local_time(record.time)),
+      bad ? style.bad(fmt::format("{:<8}", kind)) : style.bold(fmt::format("{:<8}", kind)),
+      one_line(about, 60));
   for (const auto& [key, value] : body->items()) {
-    if (is_shown_elsewhere(key) || (value.is_string() && value.get<std::string>().empty())) continue;
-    text += fmt::format("  {}", key == "outcome" ? detail_text(value)
-                                                 : style.dim(key + "=") + detail_text(value));
+    if (is_shown_elsewhere(key) || (value.is_string() && value.get<std::string>().empty()))
+      continue;
+    text += fmt::format(
+        "  {}", key == "outcome" ? detail_text(value) : style.dim(key + "=") + detail_text(value));
   }
   return text;
 }
@@ -56,9 +57,10 @@ class LogCommand final : public Command {
     app.add_flag("-f,--follow", follow_, "Go on showing what happens, until Ctrl-C");
     app.add_option("--component", component_, "Only about this component")->type_name("NAME");
     app.add_option("--tool", tool_, "Only about this tool")->type_name("NAME");
-    app.add_option("--kind", kind_,
-                   "Only this kind: call, refusal, use, grant, revoke, policy, secret, load, unload, "
-                   "request, start, stop, anchor")
+    app.add_option(
+           "--kind", kind_,
+           "Only this kind: call, refusal, use, grant, revoke, policy, secret, load, unload, "
+           "request, start, stop, anchor")
         ->type_name("KIND");
     app.add_option("--since", since_, "Only since this date, or for this long: 2026-01-31, 2h")
         ->type_name("TIME");
@@ -80,10 +82,10 @@ class LogCommand final : public Command {
     const auto each = [&](const audit::StoredRecord& record) {
       if (!all_ && kind_.empty() && record.body.starts_with(R"({"kind":"anchor")")) return;
       if (terminal.json) {
-        terminal.print(fmt::format(
-            R"({{"time":"{}","chain":"{}","sequence":{},"hash":"{}","record":{}}})",
-            format_time(record.time), record.chain, record.sequence, to_hex(record.hash),
-            record.body));
+        terminal.print(
+            fmt::format(R"({{"time":"{}","chain":"{}","sequence":{},"hash":"{}","record":{}}})",
+                        format_time(record.time), record.chain, record.sequence,
+                        to_hex(record.hash), record.body));
       } else {
         terminal.print(line_of(record, terminal.out_style()));
       }
@@ -116,8 +118,8 @@ class LogCommand final : public Command {
     if (last_ > 0) filter.last = last_;
     if (!since_.empty()) {
       if (const auto duration = parse_duration(since_)) {
-        filter.since = SystemClock().now() -
-                       std::chrono::duration_cast<std::chrono::microseconds>(*duration);
+        filter.since =
+            SystemClock().now() - std::chrono::duration_cast<std::chrono::microseconds>(*duration);
       } else {
         BELLJAR_TRY(filter.since, parse_local_time(since_));
       }
@@ -137,7 +139,8 @@ class LogCommand final : public Command {
     if (terminal.json) {
       Json chains = Json::array();
       for (const auto& chain : found.chains) {
-        chains.push_back({{"chain", chain.id}, {"records", chain.records}, {"closed", chain.closed}});
+        chains.push_back(
+            {{"chain", chain.id}, {"records", chain.records}, {"closed", chain.closed}});
       }
       terminal.print_json({{"sound", sound}, {"problems", found.problems}, {"chains", chains}});
     } else {
@@ -149,9 +152,10 @@ class LogCommand final : public Command {
           sound ? terminal.out_style().good("nothing was changed or taken out")
                 : terminal.out_style().bad(fmt::format("{} problems", found.problems.size()))));
       if (open > 0) {
-        terminal.print(fmt::format("{} of them are of processes that still run or were killed: the "
-                                   "last 100 ms of calls of a killed one can be missing",
-                                   open));
+        terminal.print(
+            fmt::format("{} of them are of processes that still run or were killed: the "
+                        "last 100 ms of calls of a killed one can be missing",
+                        open));
       }
     }
     return sound ? ExitCode::done : ExitCode::host_fault;

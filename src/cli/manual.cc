@@ -45,8 +45,8 @@ std::string options(const CLI::App& app) {
   std::string text;
   for (const CLI::Option* const option : app.get_options()) {
     if (option->get_description().empty() || option->get_name() == "--help") continue;
-    const std::string name = option->get_positional() ? option->get_name(true)
-                                                      : option->get_name(false, true);
+    const std::string name =
+        option->get_positional() ? option->get_name(true) : option->get_name(false, true);
     text += fmt::format(".TP\n\\fB{}\\fR", escape(name));
     if (!option->get_positional() && option->get_expected_max() > 0 &&
         !option->get_type_name().empty()) {
@@ -107,10 +107,12 @@ Compiled code; it can be removed at any time.
 
 std::string manual_page(const CommandLine& commands) {
   std::string text = fmt::format(
-      ".TH BELLJAR 1 \"\" \"belljar {}\" \"User Commands\"\n.SH NAME\nbelljar \\- a WebAssembly sandbox "
+      ".TH BELLJAR 1 \"\" \"belljar {}\" \"User Commands\"\n.SH NAME\nbelljar \\- a WebAssembly "
+      "sandbox "
       "for AI agents\n.SH SYNOPSIS\n.B belljar\n.I COMMAND\n\\&...\n.SH DESCRIPTION\nBelljar runs "
       "tools that others wrote in WebAssembly sandboxes that start with no rights at all. It makes "
-      "them tools of an agent that speaks the Model Context Protocol, lets a person grant what they "
+      "them tools of an agent that speaks the Model Context Protocol, lets a person grant what "
+      "they "
       "need, and records every use.\n.SH COMMANDS\n",
       runtime::version());
   for (const CommandLine::Declared& command : commands.commands()) {
@@ -119,9 +121,9 @@ std::string manual_page(const CommandLine& commands) {
     text += options(*command.app);
     for (const CLI::App* const below :
          command.app->get_subcommands([](const CLI::App*) { return true; })) {
-      text += fmt::format(".TP\n.B {} {}\n{}\n.RS\n{}.RE\n", escape(command.entry->name),
-                          escape(below->get_name()), escape(below->get_description()),
-                          options(*below));
+      text +=
+          fmt::format(".TP\n.B {} {}\n{}\n.RS\n{}.RE\n", escape(command.entry->name),
+                      escape(below->get_name()), escape(below->get_description()), options(*below));
     }
   }
   return text + std::string(closing);

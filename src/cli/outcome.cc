@@ -61,8 +61,9 @@ void explain_refusals(const Outcome& outcome, const std::filesystem::path& polic
     terminal.note(fmt::format("  {} {}", style.good("to allow it:"), advice));
   }
   if (!policy.empty()) {
-    terminal.note(fmt::format("  a policy lies beside the component; read it, and to use it: --policy {}",
-                              shell_word(policy.native())));
+    terminal.note(
+        fmt::format("  a policy lies beside the component; read it, and to use it: --policy {}",
+                    shell_word(policy.native())));
   }
 }
 
@@ -75,7 +76,8 @@ struct Explain {
   void operator()(const Returned&) const {}
   void operator()(const ToolError& error) const {
     if (error.json.empty()) {
-      terminal.warn(fmt::format("the arguments do not fit {}: {}", tool, one_line(error.message, 1'000)));
+      terminal.warn(
+          fmt::format("the arguments do not fit {}: {}", tool, one_line(error.message, 1'000)));
       terminal.note("  belljar inspect shows what it takes");
     } else {
       terminal.warn(fmt::format("{} returned an error: {}", tool, own_words(error.json)));
@@ -100,8 +102,8 @@ struct Explain {
     explain_refusals(outcome, policy, terminal, true);
   }
   void operator()(const LimitReached& limit) const {
-    terminal.warn(fmt::format("{} went over its limit \"{}\": {} used, {} allowed", tool, limit.limit,
-                              limit.used, limit.allowed));
+    terminal.warn(fmt::format("{} went over its limit \"{}\": {} used, {} allowed", tool,
+                              limit.limit, limit.used, limit.allowed));
     if (!limit.remedy.empty()) {
       terminal.note(fmt::format("  {} --grant {}", terminal.error_style().good("to raise it:"),
                                 limit.remedy));
@@ -156,8 +158,7 @@ void explain_outcome(std::string_view tool, const Outcome& outcome,
                          std::get<ToolError>(outcome.result).json.empty();
   if (!outcome.ok() && !arguments && !outcome.standard_error.empty()) {
     terminal.note(terminal.error_style().dim(
-        "  its standard error:\n" +
-        clean_text(outcome.standard_error, longest_text).text));
+        "  its standard error:\n" + clean_text(outcome.standard_error, longest_text).text));
   }
 }
 

@@ -139,7 +139,8 @@ class PolicyCommand final : public Command {
     const auto section = [&](const char* label, const Json& lines) {
       std::string heading = label;
       for (const Json& line : lines) {
-        terminal.print(fmt::format("  {:<9} {}", std::exchange(heading, ""), line.get<std::string>()));
+        terminal.print(
+            fmt::format("  {:<9} {}", std::exchange(heading, ""), line.get<std::string>()));
       }
     };
     section("may", json["may"].empty() ? Json::array({"compute, and nothing else"}) : json["may"]);
@@ -153,7 +154,8 @@ class PolicyCommand final : public Command {
     for (const Json& grant : json["grants"]) {
       grants.push_back(fmt::format("{:>3}  {}  ({}, by {})", grant["id"].get<std::int64_t>(),
                                    grant["permission"].get<std::string>(),
-                                   grant["scope"].get<std::string>(), grant["by"].get<std::string>()));
+                                   grant["scope"].get<std::string>(),
+                                   grant["by"].get<std::string>()));
     }
     section("grants", grants);
     Json requests = Json::array();

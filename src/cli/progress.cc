@@ -38,12 +38,13 @@ double expected_share(milliseconds passed, milliseconds usual) {
 engine::Compiler::Progress compile_progress(Terminal& terminal, std::string name, Bytes size) {
   const milliseconds usual(static_cast<std::int64_t>(
       50 + milliseconds_a_mebibyte * static_cast<double>(size.value) / (1 << 20)));
-  return [&terminal, name = std::move(name), size, usual, told = false](milliseconds passed) mutable {
+  return [&terminal, name = std::move(name), size, usual,
+          told = false](milliseconds passed) mutable {
     if (terminal.error_is_terminal()) {
       if (passed < quiet_time) return;
-      terminal.show_progress(fmt::format(
-          "Compiling {} ({}) {} {:.1f} s", name, format_bytes(size), bar(expected_share(passed, usual)),
-          static_cast<double>(passed.count()) / 1'000));
+      terminal.show_progress(fmt::format("Compiling {} ({}) {} {:.1f} s", name, format_bytes(size),
+                                         bar(expected_share(passed, usual)),
+                                         static_cast<double>(passed.count()) / 1'000));
     } else if (passed >= quiet_time_without_terminal && !std::exchange(told, true)) {
       terminal.warn(fmt::format("compiling {} ({}); this happens once", name, format_bytes(size)));
     }

@@ -77,8 +77,10 @@ class RevokeCommand final : public Command {
           std::find_if(held.begin(), held.end(),
                        [&](const store::StoredGrant& grant) { return grant.grant == wanted; });
       if (found == held.end()) {
-        return fail(ErrorCode::not_found, "{} was not granted {}; belljar policy show {} lists what "
-                    "it was", key.name, wanted.text(), key.name);
+        return fail(ErrorCode::not_found,
+                    "{} was not granted {}; belljar policy show {} lists what "
+                    "it was",
+                    key.name, wanted.text(), key.name);
       }
       for (const store::StoredGrant& grant : held) {
         if (grant.grant == wanted) ids.push_back(grant.id);

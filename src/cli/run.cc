@@ -21,8 +21,7 @@ class RunCommand final : public Command {
 
   Result<ExitCode> run(Terminal& terminal) override {
     BELLJAR_TRY(LoadedComponent loaded, load_component(input_, "run", terminal));
-    const auto tool =
-        loaded.core->toolbox().current()->find(loaded.component->name() + "_run");
+    const auto tool = loaded.core->toolbox().current()->find(loaded.component->name() + "_run");
     if (!tool || !loaded.component->is_command()) {
       return fail(ErrorCode::invalid_argument,
                   "{} is no program: it exports tools; call one of them: belljar call {} TOOL",
@@ -45,10 +44,10 @@ class RunCommand final : public Command {
   /// The program's own exit code, where it came to one.
   Result<ExitCode> end(const std::string& name, const Outcome& outcome,
                        const LoadedComponent& loaded, Terminal& terminal) const {
-    const bool ended_itself = std::holds_alternative<Returned>(outcome.result) ||
-                              std::holds_alternative<ToolError>(outcome.result) ||
-                              (std::holds_alternative<Denied>(outcome.result) &&
-                               outcome.exit_code != 0);
+    const bool ended_itself =
+        std::holds_alternative<Returned>(outcome.result) ||
+        std::holds_alternative<ToolError>(outcome.result) ||
+        (std::holds_alternative<Denied>(outcome.result) && outcome.exit_code != 0);
     std::filesystem::path policy;
     if (std::holds_alternative<Denied>(outcome.result)) {
       if (input_.policy.empty()) {

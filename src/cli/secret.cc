@@ -72,9 +72,10 @@ class SecretCommand final : public Command {
     if (terminal.json) {
       terminal.print_json({{"secret", name_}, {"set", true}});
     } else {
-      terminal.print(fmt::format("{} is set. To let a tool use it: belljar grant COMPONENT "
-                                 "secret={}@HOST:bearer",
-                                 name_, name_));
+      terminal.print(
+          fmt::format("{} is set. To let a tool use it: belljar grant COMPONENT "
+                      "secret={}@HOST:bearer",
+                      name_, name_));
     }
     return ExitCode::done;
   }

@@ -1,5 +1,7 @@
 // belljar serve: the MCP server.
 
+#include "runtime/serve.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -8,7 +10,6 @@
 #include "artifact/reference.h"
 #include "cli/commands.h"
 #include "cli/component_input.h"
-#include "runtime/serve.h"
 #include "support/result.h"
 #include "support/text.h"
 
@@ -16,9 +17,11 @@ namespace belljar::cli {
 namespace {
 
 /// `NAME=REST`, or nothing where there is no name in front.
-std::optional<std::pair<std::string, std::string>> split_name(const std::string& text, char separator) {
+std::optional<std::pair<std::string, std::string>> split_name(const std::string& text,
+                                                              char separator) {
   const std::size_t at = text.find(separator);
-  if (at == std::string::npos || !artifact::is_component_name(text.substr(0, at))) return std::nullopt;
+  if (at == std::string::npos || !artifact::is_component_name(text.substr(0, at)))
+    return std::nullopt;
   return std::pair{text.substr(0, at), text.substr(at + 1)};
 }
 
@@ -42,9 +45,10 @@ class ServeCommand final : public Command {
 
   Result<ExitCode> run(Terminal& terminal) override {
     if (!http_.empty()) {
-      return fail(ErrorCode::invalid_argument,
-                  "this version does not serve over HTTP yet; have your client start: belljar serve "
-                  "--stdio");
+      return fail(
+          ErrorCode::invalid_argument,
+          "this version does not serve over HTTP yet; have your client start: belljar serve "
+          "--stdio");
     }
     BELLJAR_TRY(const runtime::Settings settings, runtime::read_settings(terminal.variable()));
     runtime::ServeOptions options;
@@ -91,9 +95,8 @@ class ServeCommand final : public Command {
     for (const std::string& tool : profile.tools) {
       const auto named = split_name(tool, '=');
       const std::string target = named ? named->second : tool;
-      const std::string resolved = artifact::looks_like_path(target)
-                                       ? (settings.paths.config / target).native()
-                                       : target;
+      const std::string resolved =
+          artifact::looks_like_path(target) ? (settings.paths.config / target).native() : target;
       references.push_back(named ? named->first + "=" + resolved : resolved);
     }
     for (const auto& [component, file] : profile.policies) {

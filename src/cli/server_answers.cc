@@ -20,8 +20,8 @@ void show_server_answers(const std::vector<runtime::ControlAnswer>& answers, Ter
   for (const runtime::ControlAnswer& answer : answers) {
     const std::string server = fmt::format("The server {}", answer.process);
     if (answer.json.contains("error")) {
-      terminal.warn(fmt::format("{} did not: {}", server,
-                                one_line(answer.json.value("error", ""), 500)));
+      terminal.warn(
+          fmt::format("{} did not: {}", server, one_line(answer.json.value("error", ""), 500)));
     } else if (answer.json.contains("skipped")) {
       terminal.print(fmt::format("{} stays as it is: {}", server,
                                  one_line(answer.json.value("skipped", ""), 200)));

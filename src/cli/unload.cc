@@ -29,12 +29,14 @@ class UnloadCommand final : public Command {
                   one_line(name_, 60));
     }
     if (terminal.json) {
-      terminal.print_json({{"name", name_}, {"kept", false}, {"servers", server_answers_json(answers)}});
+      terminal.print_json(
+          {{"name", name_}, {"kept", false}, {"servers", server_answers_json(answers)}});
       return ExitCode::done;
     }
-    terminal.print(fmt::format("{} is unloaded. What it was granted stays as it is; to take it back: "
-                               "belljar revoke {}",
-                               terminal.out_style().bold(name_), name_));
+    terminal.print(
+        fmt::format("{} is unloaded. What it was granted stays as it is; to take it back: "
+                    "belljar revoke {}",
+                    terminal.out_style().bold(name_), name_));
     show_server_answers(answers, terminal);
     return ExitCode::done;
   }

@@ -50,8 +50,8 @@ class UpgradeCommand final : public Command {
     const Json changes = compare(before, fresh.description);
     std::vector<runtime::ControlAnswer> answers;
     if (!dry_run_) {
-      BELLJAR_CHECK(administration->keep(reference, fresh.digest,
-                                         runtime::Administration::CarryOver::yes));
+      BELLJAR_CHECK(
+          administration->keep(reference, fresh.digest, runtime::Administration::CarryOver::yes));
       answers = administration->ask({{"do", "load"}, {"name", name_}});
     }
     show(stored->digest, fresh.digest, changes, before.has_value(), answers, terminal);
@@ -63,16 +63,15 @@ class UpgradeCommand final : public Command {
                                          const artifact::Reference& reference, Terminal& terminal) {
     const BlockedSignals blocked;
     BELLJAR_TRY(const runtime::Launched launched,
-                runtime::launch(settings, {.role = "upgrade", .files = {}, .grants = {},
-                                           .confine = false}));
+                runtime::launch(settings,
+                                {.role = "upgrade", .files = {}, .grants = {}, .confine = false}));
     const Interrupt interrupt(blocked);
     std::error_code error;
     const auto size = std::filesystem::file_size(reference.path, error);
     // Loaded for real: what does not work is not taken.
-    BELLJAR_CHECK(launched.core->load({reference, {}, {}}, interrupt.token(),
-                                      compile_progress(terminal,
-                                                       reference.path.filename().native(),
-                                                       Bytes{error ? 0 : size})));
+    BELLJAR_CHECK(launched.core->load(
+        {reference, {}, {}}, interrupt.token(),
+        compile_progress(terminal, reference.path.filename().native(), Bytes{error ? 0 : size})));
     terminal.clear_progress();
     return launched.core->inspect(reference);
   }
@@ -101,8 +100,8 @@ class UpgradeCommand final : public Command {
     if (!before) return changes;
     const Interface was = interface_of(*before);
     const Interface is = interface_of(after);
-    const auto missing = [](const std::vector<std::string>& from, const std::vector<std::string>& in,
-                            Json& out) {
+    const auto missing = [](const std::vector<std::string>& from,
+                            const std::vector<std::string>& in, Json& out) {
       for (const std::string& one : from) {
         if (std::find(in.begin(), in.end(), one) == in.end()) out.push_back(one);
       }

@@ -21,7 +21,9 @@ std::string_view view(rust::Str text) { return {text.data(), text.size()}; }
 std::string copy(const rust::String& text) { return {text.data(), text.size()}; }
 
 /// Text that guests or people wrote, made fit for Rust: malformed UTF-8 becomes U+FFFD.
-rust::String repaired(std::string_view text) { return rust::String::lossy(text.data(), text.size()); }
+rust::String repaired(std::string_view text) {
+  return rust::String::lossy(text.data(), text.size());
+}
 
 rust::Slice<const std::uint8_t> slice(std::string_view bytes) {
   return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
@@ -105,7 +107,8 @@ class BridgeSink final : public HttpSink {
 /// The guest's grip on a request under way.
 class BridgeTransfer final : public bridge::HttpTransfer {
  public:
-  explicit BridgeTransfer(std::unique_ptr<engine::HttpTransfer> transfer) : transfer_(std::move(transfer)) {}
+  explicit BridgeTransfer(std::unique_ptr<engine::HttpTransfer> transfer)
+      : transfer_(std::move(transfer)) {}
   bool provide(rust::Slice<const std::uint8_t> bytes) const noexcept override {
     return transfer_->provide(view(bytes));
   }
@@ -212,7 +215,8 @@ class BridgeHost final : public bridge::Host {
     return reply;
   }
 
-  bool socket(rust::Str address, std::uint16_t port, bridge::SocketUse use) const noexcept override {
+  bool socket(rust::Str address, std::uint16_t port,
+              bridge::SocketUse use) const noexcept override {
     const auto parsed = policy::Address::parse(view(address));
     return parsed && host_->socket(*parsed, port, from_bridge(use));
   }
@@ -243,8 +247,8 @@ class BridgeHost final : public bridge::Host {
     asked.connect_timeout = nanoseconds(request.connect_timeout_nanoseconds);
     asked.first_byte_timeout = nanoseconds(request.first_byte_timeout_nanoseconds);
     asked.between_bytes_timeout = nanoseconds(request.between_bytes_timeout_nanoseconds);
-    return std::make_unique<BridgeTransfer>(host_->begin_http(
-        std::move(asked), std::make_unique<BridgeSink>(std::move(exchange))));
+    return std::make_unique<BridgeTransfer>(
+        host_->begin_http(std::move(asked), std::make_unique<BridgeSink>(std::move(exchange))));
   }
 
   std::unique_ptr<bridge::Pending> begin_capability(
@@ -257,8 +261,8 @@ class BridgeHost final : public bridge::Host {
         reply->fail(answer.denied, repaired(answer.text));
       }
     };
-    return std::make_unique<BridgePending>(host_->begin_capability(
-        view(interface), view(function), view(arguments), std::move(done)));
+    return std::make_unique<BridgePending>(
+        host_->begin_capability(view(interface), view(function), view(arguments), std::move(done)));
   }
 
  private:

@@ -109,8 +109,9 @@ Result<CompiledComponent> Compiler::compile(std::string_view wasm, bool fuel,
                                     const_cast<char* const*>(arguments.data()), environment.data());
   posix_spawn_file_actions_destroy(&actions);
   if (spawned != 0) {
-    return fail(ErrorCode::internal, "the compiler {} does not start: {}; is Belljar fully installed?",
-                program, errno_text(spawned));
+    return fail(ErrorCode::internal,
+                "the compiler {} does not start: {}; is Belljar fully installed?", program,
+                errno_text(spawned));
   }
   Child child(pid);
   const auto began = steady_clock::now();
@@ -139,10 +140,11 @@ Result<CompiledComponent> Compiler::compile(std::string_view wasm, bool fuel,
   }
   if (WIFSIGNALED(status)) {
     // Running out of memory ends in an abort, nesting too deep in a fault of the stack.
-    return fail(ErrorCode::load_failed,
-                "the compiler gave up on it ({}): too large, too deeply nested, or malformed beyond "
-                "what {} of memory can take",
-                ::strsignal(WTERMSIG(status)), format_bytes(limits_.memory));
+    return fail(
+        ErrorCode::load_failed,
+        "the compiler gave up on it ({}): too large, too deeply nested, or malformed beyond "
+        "what {} of memory can take",
+        ::strsignal(WTERMSIG(status)), format_bytes(limits_.memory));
   }
   return fail(ErrorCode::internal, "the compiler {} ended with code {}", program,
               WEXITSTATUS(status));

@@ -36,19 +36,45 @@ bool limit(int resource, rlim_t value) {
 /// Leaves what computing needs: memory, threads, the open descriptors. All else fails.
 bool restrict_system_calls() {
   constexpr std::array allowed{
-      SCMP_SYS(read),           SCMP_SYS(write),         SCMP_SYS(close),
-      SCMP_SYS(fstat),          SCMP_SYS(newfstatat),    SCMP_SYS(lseek),
-      SCMP_SYS(mmap),           SCMP_SYS(munmap),        SCMP_SYS(mprotect),
-      SCMP_SYS(mremap),         SCMP_SYS(madvise),       SCMP_SYS(brk),
-      SCMP_SYS(futex),          SCMP_SYS(clone3),        SCMP_SYS(clone),
-      SCMP_SYS(exit),           SCMP_SYS(exit_group),    SCMP_SYS(rt_sigaction),
-      SCMP_SYS(rt_sigprocmask), SCMP_SYS(rt_sigreturn),  SCMP_SYS(sigaltstack),
-      SCMP_SYS(sched_yield),    SCMP_SYS(sched_getaffinity), SCMP_SYS(set_robust_list),
-      SCMP_SYS(rseq),           SCMP_SYS(gettid),        SCMP_SYS(getpid),
-      SCMP_SYS(tgkill),         SCMP_SYS(getrandom),     SCMP_SYS(clock_gettime),
-      SCMP_SYS(clock_nanosleep), SCMP_SYS(nanosleep),    SCMP_SYS(restart_syscall),
-      SCMP_SYS(prctl),          SCMP_SYS(get_robust_list), SCMP_SYS(set_tid_address),
-      SCMP_SYS(membarrier),     SCMP_SYS(poll),          SCMP_SYS(fcntl),
+      SCMP_SYS(read),
+      SCMP_SYS(write),
+      SCMP_SYS(close),
+      SCMP_SYS(fstat),
+      SCMP_SYS(newfstatat),
+      SCMP_SYS(lseek),
+      SCMP_SYS(mmap),
+      SCMP_SYS(munmap),
+      SCMP_SYS(mprotect),
+      SCMP_SYS(mremap),
+      SCMP_SYS(madvise),
+      SCMP_SYS(brk),
+      SCMP_SYS(futex),
+      SCMP_SYS(clone3),
+      SCMP_SYS(clone),
+      SCMP_SYS(exit),
+      SCMP_SYS(exit_group),
+      SCMP_SYS(rt_sigaction),
+      SCMP_SYS(rt_sigprocmask),
+      SCMP_SYS(rt_sigreturn),
+      SCMP_SYS(sigaltstack),
+      SCMP_SYS(sched_yield),
+      SCMP_SYS(sched_getaffinity),
+      SCMP_SYS(set_robust_list),
+      SCMP_SYS(rseq),
+      SCMP_SYS(gettid),
+      SCMP_SYS(getpid),
+      SCMP_SYS(tgkill),
+      SCMP_SYS(getrandom),
+      SCMP_SYS(clock_gettime),
+      SCMP_SYS(clock_nanosleep),
+      SCMP_SYS(nanosleep),
+      SCMP_SYS(restart_syscall),
+      SCMP_SYS(prctl),
+      SCMP_SYS(get_robust_list),
+      SCMP_SYS(set_tid_address),
+      SCMP_SYS(membarrier),
+      SCMP_SYS(poll),
+      SCMP_SYS(fcntl),
   };
   // Not a kill: libraries probe for files and cope without them.
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -68,7 +94,7 @@ int main(int argc, char** argv) {
   if (argc != 5) return exit_broken;
   const bool fuel = std::string_view(argv[1]) == "fuel";
   const auto number = [&](int index) { return std::strtoull(argv[index], nullptr, 10); };
-  struct stat status {};
+  struct stat status{};
   const bool restricted = ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
                           ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && limit(RLIMIT_CORE, 0) &&
                           limit(RLIMIT_AS, number(2)) && limit(RLIMIT_CPU, number(3) * 2) &&

@@ -28,7 +28,15 @@ struct Variable {
 };
 
 enum class FileOperation {
-  open, status, create_directory, remove_directory, unlink, rename, link, symbolic_link, read_link,
+  open,
+  status,
+  create_directory,
+  remove_directory,
+  unlink,
+  rename,
+  link,
+  symbolic_link,
+  read_link,
   set_times,
 };
 
@@ -71,7 +79,15 @@ struct FileReply {
   std::string target;
 };
 
-enum class SocketUse { tcp_bind, tcp_listen, tcp_accept, tcp_connect, udp_bind, udp_send, udp_receive };
+enum class SocketUse {
+  tcp_bind,
+  tcp_listen,
+  tcp_accept,
+  tcp_connect,
+  udp_bind,
+  udp_send,
+  udp_receive
+};
 
 /// What a lookup found.
 struct LookupAnswer {
@@ -101,9 +117,20 @@ struct HttpRequest {
 
 /// Why a request failed, as wasi:http tells guests.
 enum class HttpFailure {
-  denied, address_prohibited, name_unresolvable, connection_refused, connection_timeout,
-  connection_terminated, tls, certificate, response_timeout, response_too_large,
-  headers_too_large, bad_request, protocol, internal,
+  denied,
+  address_prohibited,
+  name_unresolvable,
+  connection_refused,
+  connection_timeout,
+  connection_terminated,
+  tls,
+  certificate,
+  response_timeout,
+  response_too_large,
+  headers_too_large,
+  bad_request,
+  protocol,
+  internal,
 };
 
 /// Where a response goes. Any thread; calls for one exchange come one after the other.

@@ -159,8 +159,9 @@ class WasmEngine final : public Engine {
 
 Result<std::unique_ptr<Engine>> make_engine(const EngineOptions& options) {
   try {
-    return std::make_unique<WasmEngine>(bridge::machine_new(
-        {.instances = options.instances, .workers = options.workers, .memory = options.memory.value}));
+    return std::make_unique<WasmEngine>(bridge::machine_new({.instances = options.instances,
+                                                             .workers = options.workers,
+                                                             .memory = options.memory.value}));
   } catch (const std::exception& error) {
     return fail(ErrorCode::internal, "the engine does not start: {}", error.what());
   }

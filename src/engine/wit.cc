@@ -12,23 +12,23 @@ namespace {
 constexpr Bytes description_limit{64 << 20};
 
 constexpr std::array primitives{
-    std::pair{"bool", Primitive::boolean}, std::pair{"u8", Primitive::u8},
-    std::pair{"u16", Primitive::u16},      std::pair{"u32", Primitive::u32},
-    std::pair{"u64", Primitive::u64},      std::pair{"s8", Primitive::s8},
-    std::pair{"s16", Primitive::s16},      std::pair{"s32", Primitive::s32},
-    std::pair{"s64", Primitive::s64},      std::pair{"f32", Primitive::f32},
-    std::pair{"f64", Primitive::f64},      std::pair{"char", Primitive::character},
+    std::pair{"bool", Primitive::boolean},  std::pair{"u8", Primitive::u8},
+    std::pair{"u16", Primitive::u16},       std::pair{"u32", Primitive::u32},
+    std::pair{"u64", Primitive::u64},       std::pair{"s8", Primitive::s8},
+    std::pair{"s16", Primitive::s16},       std::pair{"s32", Primitive::s32},
+    std::pair{"s64", Primitive::s64},       std::pair{"f32", Primitive::f32},
+    std::pair{"f64", Primitive::f64},       std::pair{"char", Primitive::character},
     std::pair{"string", Primitive::string},
 };
 
 constexpr std::array kinds{
-    std::pair{"record", TypeKind::record},   std::pair{"variant", TypeKind::variant},
+    std::pair{"record", TypeKind::record},    std::pair{"variant", TypeKind::variant},
     std::pair{"enum", TypeKind::enumeration}, std::pair{"flags", TypeKind::flags},
-    std::pair{"tuple", TypeKind::tuple},     std::pair{"list", TypeKind::list},
-    std::pair{"map", TypeKind::map},         std::pair{"option", TypeKind::option},
-    std::pair{"result", TypeKind::result},   std::pair{"stream", TypeKind::stream},
-    std::pair{"future", TypeKind::future},   std::pair{"own", TypeKind::own},
-    std::pair{"borrow", TypeKind::borrow},   std::pair{"resource", TypeKind::resource},
+    std::pair{"tuple", TypeKind::tuple},      std::pair{"list", TypeKind::list},
+    std::pair{"map", TypeKind::map},          std::pair{"option", TypeKind::option},
+    std::pair{"result", TypeKind::result},    std::pair{"stream", TypeKind::stream},
+    std::pair{"future", TypeKind::future},    std::pair{"own", TypeKind::own},
+    std::pair{"borrow", TypeKind::borrow},    std::pair{"resource", TypeKind::resource},
 };
 
 constexpr std::array function_kinds{
@@ -99,14 +99,10 @@ class DescriptionReader {
     type.name = value.value("name", "");
     type.docs = value.value("docs", "");
     switch (type.kind) {
-      case TypeKind::record:
-        type.members = members(value.at("fields"));
-        break;
+      case TypeKind::record: type.members = members(value.at("fields")); break;
       case TypeKind::variant:
       case TypeKind::enumeration:
-      case TypeKind::flags:
-        type.members = members(value.at("cases"));
-        break;
+      case TypeKind::flags: type.members = members(value.at("cases")); break;
       case TypeKind::tuple:
         for (const Json& item : value.at("items")) {
           type.members.push_back({{}, this->type(item), {}});
@@ -115,9 +111,7 @@ class DescriptionReader {
       case TypeKind::list:
       case TypeKind::option:
       case TypeKind::stream:
-      case TypeKind::future:
-        type.element = this->type(value.at("element"));
-        break;
+      case TypeKind::future: type.element = this->type(value.at("element")); break;
       case TypeKind::map:
         type.element = this->type(value.at("value"));
         type.other = this->type(value.at("key"));
@@ -127,11 +121,8 @@ class DescriptionReader {
         type.other = optional_type(value, "err");
         break;
       case TypeKind::own:
-      case TypeKind::borrow:
-        type.resource = value.at("resource").get<std::string>();
-        break;
-      case TypeKind::resource:
-        break;
+      case TypeKind::borrow: type.resource = value.at("resource").get<std::string>(); break;
+      case TypeKind::resource: break;
     }
     return type;
   }

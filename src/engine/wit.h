@@ -13,7 +13,19 @@
 namespace belljar::engine {
 
 enum class Primitive {
-  boolean, u8, u16, u32, u64, s8, s16, s32, s64, f32, f64, character, string,
+  boolean,
+  u8,
+  u16,
+  u32,
+  u64,
+  s8,
+  s16,
+  s32,
+  s64,
+  f32,
+  f64,
+  character,
+  string,
 };
 
 /// Index into the types of a description. A type refers only to types before it.
@@ -25,8 +37,20 @@ struct TypeIndex {
 using Type = std::variant<Primitive, TypeIndex>;
 
 enum class TypeKind {
-  record, variant, enumeration, flags, tuple, list, map, option, result, stream, future, own,
-  borrow, resource,
+  record,
+  variant,
+  enumeration,
+  flags,
+  tuple,
+  list,
+  map,
+  option,
+  result,
+  stream,
+  future,
+  own,
+  borrow,
+  resource,
 };
 
 /// A field, case, flag, tuple item, or parameter. Tuple items have no name, cases may have no type.

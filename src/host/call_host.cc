@@ -73,10 +73,11 @@ Result<void> CallHost::prepare() {
     if (!rule.expose) continue;
     BELLJAR_TRY(auto value, services.secrets.get(rule.name));
     if (!value) continue;
-    audit::Record record{audit::RecordKind::use, services.clock.now(), component_->subject(),
-                         fmt::format("\"permission\":\"secret\",\"what\":{},\"rule\":\"secrets.allow "
-                                     "expose\"",
-                                     json_string(rule.name))};
+    audit::Record record{
+        audit::RecordKind::use, services.clock.now(), component_->subject(),
+        fmt::format("\"permission\":\"secret\",\"what\":{},\"rule\":\"secrets.allow "
+                    "expose\"",
+                    json_string(rule.name))};
     BELLJAR_CHECK(services.log.append_durably(std::move(record)));
     exposed_.push_back({rule.name, rule.place, rule.detail,
                         std::make_shared<const store::SecretValue>(*std::move(value))});
@@ -150,8 +151,8 @@ std::vector<engine::Preopen> CallHost::preopens() {
   if (grip_.mounts) {
     for (const policy::StorageRule& rule : grip_.mounts->mounts()) {
       has_root = has_root || rule.guest == "/";
-      preopens.push_back({static_cast<std::uint32_t>(preopens.size()), rule.guest,
-                          rule.access.write});
+      preopens.push_back(
+          {static_cast<std::uint32_t>(preopens.size()), rule.guest, rule.access.write});
     }
   }
   // An empty root, so that a path that nothing was granted for is refused by name instead of
@@ -285,11 +286,11 @@ FileReply CallHost::no_mount(const FileRequest& request, std::string_view path) 
     guest += part;
   }
   const bool is_above_mount =
-      guest == "/" || (grip_.mounts && std::any_of(grip_.mounts->mounts().begin(),
-                                                   grip_.mounts->mounts().end(),
-                                                   [&](const policy::StorageRule& rule) {
-                                                     return rule.guest.starts_with(guest + "/");
-                                                   }));
+      guest == "/" ||
+      (grip_.mounts && std::any_of(grip_.mounts->mounts().begin(), grip_.mounts->mounts().end(),
+                                   [&](const policy::StorageRule& rule) {
+                                     return rule.guest.starts_with(guest + "/");
+                                   }));
   if (is_above_mount && request.operation == FileOperation::status) {
     reply.status.mode = S_IFDIR | 0555;
     reply.status.links = 1;
@@ -367,16 +368,16 @@ std::unique_ptr<engine::Pending> CallHost::begin_lookup(
     done({.failed = true, .denied = false, .addresses = {}});
     return std::make_unique<Nothing>();
   }
-  const policy::Decision decision = decide_now(
-      [&](const policy::Snapshot& snapshot) { return snapshot.decide_lookup(*host); });
+  const policy::Decision decision =
+      decide_now([&](const policy::Snapshot& snapshot) { return snapshot.decide_lookup(*host); });
   if (!decision) {
     refuse("network", "look up " + host->name, decision);
     done({.failed = true, .denied = true, .addresses = {}});
     return std::make_unique<Nothing>();
   }
   use("network", "look up " + host->name, decision.rule);
-  auto found = [self = shared_from_this(), host = *host, done = std::move(done)](
-                   Result<std::vector<policy::Address>> addresses) mutable {
+  auto found = [self = shared_from_this(), host = *host,
+                done = std::move(done)](Result<std::vector<policy::Address>> addresses) mutable {
     engine::LookupAnswer answer;
     answer.failed = !addresses.has_value();
     if (addresses) {
@@ -407,8 +408,9 @@ std::unique_ptr<engine::HttpTransfer> CallHost::begin_http(engine::HttpRequest r
                                                            std::unique_ptr<engine::HttpSink> sink) {
   auto checked = check_request(request);
   if (!checked) {
-    refuse("network", fmt::format("{} {}://{}", one_line(request.method, 20),
-                                  one_line(request.scheme, 20), one_line(request.authority, 200)),
+    refuse("network",
+           fmt::format("{} {}://{}", one_line(request.method, 20), one_line(request.scheme, 20),
+                       one_line(request.authority, 200)),
            {false, "form", checked.error().message(), {}});
     sink->fail(engine::HttpFailure::bad_request, checked.error().message());
     return std::make_unique<NoTransfer>();
@@ -439,8 +441,7 @@ std::unique_ptr<engine::Pending> CallHost::begin_capability(
   CapabilityReply reply([done = std::move(done)](bool ok, std::string text) mutable {
     done({.ok = ok, .denied = false, .text = std::move(text)});
   });
-  found->call({interface, function, arguments, component_->subject()->component},
-              std::move(reply));
+  found->call({interface, function, arguments, component_->subject()->component}, std::move(reply));
   return std::make_unique<Nothing>();
 }
 

@@ -17,8 +17,8 @@ ComponentHost::ComponentHost(Services& services, std::shared_ptr<Permissions> pe
     : services_(services),
       permissions_(std::move(permissions)),
       uses_files_(uses_files),
-      subject_(std::make_shared<const audit::Subject>(audit::Subject{
-          permissions_->component().name, permissions_->component().digest})),
+      subject_(std::make_shared<const audit::Subject>(
+          audit::Subject{permissions_->component().name, permissions_->component().digest})),
       pool_(permissions_->component().name + "@" + permissions_->component().digest) {}
 
 Result<Grip> ComponentHost::grip() {

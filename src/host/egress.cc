@@ -102,9 +102,9 @@ class CurlEgress final : public Egress {
                                              std::shared_ptr<EgressPrincipal> principal,
                                              std::unique_ptr<engine::HttpSink> sink) override {
     const std::size_t most = principal->limits().requests;
-    auto exchange = std::make_shared<Exchange>(
-        ExchangeContext{*loop_, *resolver_, options_, trust_}, std::move(request),
-        std::move(principal), std::move(sink));
+    auto exchange =
+        std::make_shared<Exchange>(ExchangeContext{*loop_, *resolver_, options_, trust_},
+                                   std::move(request), std::move(principal), std::move(sink));
     loop_->post([this, exchange, most] { admit(exchange, most); });
     return std::make_unique<Transfer>(*loop_, std::move(exchange));
   }
@@ -115,10 +115,10 @@ class CurlEgress final : public Egress {
     auto wanted = std::make_shared<bool>(true);
     loop_->post([this, host, weak = std::weak_ptr(wanted), done = std::move(done)]() mutable {
       if (!weak.lock()) return;
-      resolver_->lookup(host, [weak, done = std::move(done)](
-                                  Result<std::vector<policy::Address>> found) mutable {
-        if (weak.lock()) done(std::move(found));
-      });
+      resolver_->lookup(
+          host, [weak, done = std::move(done)](Result<std::vector<policy::Address>> found) mutable {
+            if (weak.lock()) done(std::move(found));
+          });
     });
     return std::make_unique<PendingLookup>(std::move(wanted));
   }

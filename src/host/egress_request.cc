@@ -87,8 +87,7 @@ Result<void> read_authority(std::string_view authority, EgressRequest& request) 
   std::string_view port;
   const std::size_t colon = authority.rfind(':');
   const std::size_t bracket = authority.rfind(']');
-  if (colon != std::string_view::npos &&
-      (bracket == std::string_view::npos || colon > bracket)) {
+  if (colon != std::string_view::npos && (bracket == std::string_view::npos || colon > bracket)) {
     host = authority.substr(0, colon);
     port = authority.substr(colon + 1);
   }
@@ -125,8 +124,8 @@ Result<void> read_headers(const engine::HttpRequest& from, EgressRequest& reques
     if (name == "content-length") {
       // The body is framed by the egress; what the guest says is taken as a promise.
       std::uint64_t length = 0;
-      const auto [rest, error] = std::from_chars(
-          header.value.data(), header.value.data() + header.value.size(), length);
+      const auto [rest, error] =
+          std::from_chars(header.value.data(), header.value.data() + header.value.size(), length);
       if (error != std::errc{} || rest != header.value.data() + header.value.size() ||
           request.content_length) {
         return malformed("its content-length is not one number");

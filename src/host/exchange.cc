@@ -116,10 +116,9 @@ void Exchange::resolved(Result<std::vector<policy::Address>> found) {
   }
   if (addresses_.empty()) {
     if (refusal) {
-      refusal->reason = request_.host.address
-                            ? refusal->reason
-                            : fmt::format("{} has no address that is allowed: {}",
-                                          request_.host.name, refusal->reason);
+      refusal->reason = request_.host.address ? refusal->reason
+                                              : fmt::format("{} has no address that is allowed: {}",
+                                                            request_.host.name, refusal->reason);
       return deny(*refusal, HttpFailure::address_prohibited);
     }
     return fail(HttpFailure::name_unresolvable, "the name has no address");
@@ -136,7 +135,8 @@ void Exchange::resolved(Result<std::vector<policy::Address>> found) {
 void Exchange::recorded(bool durable) {
   if (over_) return;
   if (!durable) {
-    return fail(HttpFailure::internal, "the use of a secret could not be recorded, so nothing was sent");
+    return fail(HttpFailure::internal,
+                "the use of a secret could not be recorded, so nothing was sent");
   }
   connect();
 }
@@ -183,9 +183,8 @@ void Exchange::connect() {
   release_handle();
   prepare_headers();
   handle_ = curl_easy_init();
-  const std::string url = fmt::format(
-      "{}://{}:{}{}", policy::name_of(request_.scheme), request_.host.url_text(), request_.port,
-      request_.target);
+  const std::string url = fmt::format("{}://{}:{}{}", policy::name_of(request_.scheme),
+                                      request_.host.url_text(), request_.port, request_.target);
   // The host's default port is left to libcurl, which leaves it out of the Host header.
   const std::string plain = fmt::format("{}://{}{}", policy::name_of(request_.scheme),
                                         request_.host.url_text(), request_.target);
@@ -219,8 +218,8 @@ void Exchange::connect() {
   if (!is_idempotent(request_.method)) set(handle_, CURLOPT_FRESH_CONNECT, 1L);
 
   set(handle_, CURLOPT_HTTPHEADER, headers_);
-  const bool takes_body = request_.method == "POST" || request_.method == "PUT" ||
-                          request_.method == "PATCH";
+  const bool takes_body =
+      request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH";
   if (request_.has_body || takes_body) {
     set(handle_, CURLOPT_UPLOAD, 1L);
     set(handle_, CURLOPT_READFUNCTION, on_upload);
@@ -260,16 +259,15 @@ void Exchange::set_deadline(std::chrono::nanoseconds wish, std::chrono::millisec
   if (deadline_ != 0) context_.loop.cancel(deadline_);
   std::chrono::nanoseconds time = limit;
   if (wish.count() > 0 && wish < time) time = wish;
-  deadline_ = context_.loop.at(
-      EventLoop::Clock::now() + time,
-      [weak = weak_from_this(), failure, message = std::move(message)] {
-        const auto self = weak.lock();
-        if (!self) return;
-        self->deadline_ = 0;
-        // A guest that does not read is not a server that does not send.
-        if (self->waiting_for_guest_) return;
-        self->fail(failure, message);
-      });
+  deadline_ = context_.loop.at(EventLoop::Clock::now() + time,
+                               [weak = weak_from_this(), failure, message = std::move(message)] {
+                                 const auto self = weak.lock();
+                                 if (!self) return;
+                                 self->deadline_ = 0;
+                                 // A guest that does not read is not a server that does not send.
+                                 if (self->waiting_for_guest_) return;
+                                 self->fail(failure, message);
+                               });
 }
 
 bool Exchange::still_allowed() {
@@ -293,7 +291,8 @@ curl_socket_t Exchange::on_open_socket(void* exchange, curlsocktype purpose,
     target = policy::Address::v4(bytes);
   } else if (address->family == AF_INET6) {
     std::array<std::uint8_t, 16> bytes{};
-    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(&address->addr)->sin6_addr, 16);
+    std::memcpy(bytes.data(), &reinterpret_cast<const sockaddr_in6*>(&address->addr)->sin6_addr,
+                16);
     target = policy::Address::v6(bytes);
   }
   const bool checked = target && std::find(self->addresses_.begin(), self->addresses_.end(),
@@ -383,8 +382,9 @@ std::size_t Exchange::take_body(std::string_view data) {
   received_ += data.size();
   const Bytes limit = principal_->limits().response;
   if (received_ > limit.value) {
-    stopped_ = {HttpFailure::response_too_large,
-                fmt::format("the response is larger than {} (limit response)", format_bytes(limit))};
+    stopped_ = {
+        HttpFailure::response_too_large,
+        fmt::format("the response is larger than {} (limit response)", format_bytes(limit))};
     return 0;
   }
   if (!still_allowed()) return 0;

@@ -76,8 +76,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* exchange);
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* exchange);
   static std::size_t on_upload(char* buffer, std::size_t size, std::size_t count, void* exchange);
-  static curl_socket_t on_open_socket(void* exchange, curlsocktype purpose,
-                                      curl_sockaddr* address);
+  static curl_socket_t on_open_socket(void* exchange, curlsocktype purpose, curl_sockaddr* address);
   static int on_before_request(void* exchange, char* primary_address, char* local_address,
                                int primary_port, int local_port);
   [[nodiscard]] bool take_header(std::string_view line);

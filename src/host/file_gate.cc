@@ -139,11 +139,10 @@ class Operation {
 
   WalkResult<FileAnswer> symbolic_link() {
     if (!stays_inside(request_.path, request_.target)) {
-      return std::unexpected(denied(
-          EPERM, "storage",
-          fmt::format("a link to {} would lead out of the granted folder",
-                      one_line(request_.target, 200)),
-          true));
+      return std::unexpected(denied(EPERM, "storage",
+                                    fmt::format("a link to {} would lead out of the granted folder",
+                                                one_line(request_.target, 200)),
+                                    true));
     }
     auto place = place_for_new(request_.path);
     if (!place) return std::unexpected(std::move(place).error());
@@ -196,8 +195,8 @@ class Operation {
     const policy::Access granted = mount_.mount().rule.access;
     if (write ? place.access.write : place.access.read) return {};
     if (write ? granted.write : granted.read) {
-      return std::unexpected(denied(EACCES, "storage.deny",
-                                    fmt::format("{} is denied by a rule", shown()), write));
+      return std::unexpected(
+          denied(EACCES, "storage.deny", fmt::format("{} is denied by a rule", shown()), write));
     }
     return std::unexpected(
         denied(write ? EPERM : EACCES, "storage.allow",
@@ -250,15 +249,14 @@ class Operation {
     const mode_t mode = place.status.st_mode;
     if (S_ISLNK(mode)) return std::unexpected(failed(ELOOP));
     if (is_kernel_file_system(place.target.get())) {
-      return std::unexpected(denied(EACCES, "storage",
-                                    fmt::format("{} is the kernel's, and never opened", shown()),
-                                    false));
+      return std::unexpected(denied(
+          EACCES, "storage", fmt::format("{} is the kernel's, and never opened", shown()), false));
     }
     const bool folder = S_ISDIR(mode);
     if (!folder && !S_ISREG(mode)) {
-      return std::unexpected(denied(
-          EACCES, "storage", fmt::format("{} is a device, pipe or socket, and never opened", shown()),
-          false));
+      return std::unexpected(
+          denied(EACCES, "storage",
+                 fmt::format("{} is a device, pipe or socket, and never opened", shown()), false));
     }
     if (request_.directory && !folder) return std::unexpected(failed(ENOTDIR));
     if (folder && (request_.write || request_.truncate)) return std::unexpected(failed(EISDIR));
@@ -269,13 +267,13 @@ class Operation {
       }
     }
     if (!folder && place.status.st_nlink > 1 && !mount_.mount().rule.hardlinks) {
-      return std::unexpected(denied(
-          EACCES, "storage.allow hardlinks",
-          fmt::format("{} has {} names, one of which may be outside the granted folder", shown(),
-                      place.status.st_nlink),
-          false));
+      return std::unexpected(
+          denied(EACCES, "storage.allow hardlinks",
+                 fmt::format("{} has {} names, one of which may be outside the granted folder",
+                             shown(), place.status.st_nlink),
+                 false));
     }
-    const int access = request_.write ? (request_.read ? O_RDWR : O_WRONLY)
+    const int access = request_.write      ? (request_.read ? O_RDWR : O_WRONLY)
                        : request_.truncate ? O_RDWR
                                            : O_RDONLY;
     FileAnswer answer;
@@ -284,17 +282,16 @@ class Operation {
       answer.reply.descriptor.reset(open_name(place.folder.get(), ".", O_RDONLY | O_DIRECTORY, 0));
     } else {
       // Non-blocking, in case that a pipe has taken the name since it was looked at.
-      answer.reply.descriptor.reset(
-          open_name(place.folder.get(), place.name,
-                    static_cast<std::uint64_t>(access | O_NOCTTY | O_NONBLOCK) |
-                        (folder ? O_DIRECTORY : 0U),
-                    0));
+      answer.reply.descriptor.reset(open_name(
+          place.folder.get(), place.name,
+          static_cast<std::uint64_t>(access | O_NOCTTY | O_NONBLOCK) | (folder ? O_DIRECTORY : 0U),
+          0));
     }
     if (!answer.reply.descriptor) {
       const bool swapped = errno == ENOENT || errno == ELOOP || errno == ENOTDIR;
       return std::unexpected(failed(swapped ? ESTALE : errno));
     }
-    struct stat opened {};
+    struct stat opened{};
     if (::fstat(answer.reply.descriptor.get(), &opened) != 0) return std::unexpected(failed(errno));
     const bool same = id_of(opened) == id_of(place.status) &&
                       (opened.st_nlink == 1 || folder || mount_.mount().rule.hardlinks);
@@ -325,7 +322,7 @@ class Operation {
                   static_cast<std::uint64_t>(access | O_CREAT | O_EXCL | O_NOCTTY), file_mode));
     // Somebody else was faster: look again at what is there now.
     if (!answer.reply.descriptor) return std::unexpected(failed(errno == EEXIST ? ESTALE : errno));
-    struct stat status {};
+    struct stat status{};
     if (::fstat(answer.reply.descriptor.get(), &status) != 0) return std::unexpected(failed(errno));
     answer.reply.status = convert(status);
     return answer;
@@ -363,7 +360,7 @@ Result<std::shared_ptr<const OpenMount>> OpenMount::open(const policy::Mount& mo
                 mount.rule.host.native(), why);
   };
   UniqueFd root(::open(mount.rule.host.c_str(), O_PATH | O_CLOEXEC));
-  struct stat status {};
+  struct stat status{};
   if (!root || ::fstat(root.get(), &status) != 0) return refused(errno_text(errno));
   if (S_ISREG(status.st_mode)) {
     opened->only_ = mount.rule.host.filename().native();
@@ -375,7 +372,8 @@ Result<std::shared_ptr<const OpenMount>> OpenMount::open(const policy::Mount& mo
   } else if (!S_ISDIR(status.st_mode)) {
     return refused("it is neither a folder nor a file");
   }
-  if (is_kernel_file_system(root.get())) return refused("it is the kernel's, not a place for files");
+  if (is_kernel_file_system(root.get()))
+    return refused("it is the kernel's, not a place for files");
   opened->root_ = std::move(root);
   return opened;
 }

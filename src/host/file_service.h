@@ -29,8 +29,8 @@ class MountTable {
 class FileService {
  public:
   virtual ~FileService() = default;
-  [[nodiscard]] virtual std::shared_ptr<const MountTable> open(const store::ComponentKey& component,
-                                                               const policy::Snapshot& snapshot) = 0;
+  [[nodiscard]] virtual std::shared_ptr<const MountTable> open(
+      const store::ComponentKey& component, const policy::Snapshot& snapshot) = 0;
 };
 
 /// Opens files in this process.

@@ -62,8 +62,8 @@ Result<std::optional<Packet>> receive_packet(int socket) {
     std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
     packet.descriptor.reset(descriptor);
   }
-  BELLJAR_TRY(packet.json, parse_json({buffer.data(), static_cast<std::size_t>(count)},
-                                      Bytes{maximum_packet}));
+  BELLJAR_TRY(packet.json,
+              parse_json({buffer.data(), static_cast<std::size_t>(count)}, Bytes{maximum_packet}));
   return packet;
 }
 

@@ -45,8 +45,7 @@ struct Resolver::Channel : std::enable_shared_from_this<Channel> {
     timer = 0;
     timeval left{};
     if (ares_timeout(ares, nullptr, &left) == nullptr) return;
-    const auto delay =
-        std::chrono::seconds(left.tv_sec) + std::chrono::microseconds(left.tv_usec);
+    const auto delay = std::chrono::seconds(left.tv_sec) + std::chrono::microseconds(left.tv_usec);
     timer = loop.at(EventLoop::Clock::now() + delay, [weak = weak_from_this()] {
       const auto held = weak.lock();
       if (!held) return;
@@ -106,7 +105,7 @@ void answered(void* data, int status, int /*timeouts*/, ares_addrinfo* info) {
 }
 
 timespec settings_time() {
-  struct stat status {};
+  struct stat status{};
   return ::stat("/etc/resolv.conf", &status) == 0 ? status.st_mtim : timespec{};
 }
 

@@ -87,7 +87,7 @@ bool is_kernel_file_system(int descriptor) {
       TRACEFS_MAGIC,    SECURITYFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC,
       BPF_FS_MAGIC,     PSTOREFS_MAGIC,   EFIVARFS_MAGIC,     NSFS_MAGIC,
   };
-  struct statfs status {};
+  struct statfs status{};
   if (::fstatfs(descriptor, &status) != 0) return true;
   return std::find(kernel.begin(), kernel.end(), static_cast<long>(status.f_type)) != kernel.end();
 }
@@ -102,7 +102,7 @@ void Walk::look_up_denied() {
     // The names are those of the host's own path, which the person wrote and links may be in.
     const auto relative = rule.host.lexically_relative(mount_.mount_.rule.host);
     for (const auto& part : relative) {
-      struct stat status {};
+      struct stat status{};
       if (!folder || ::fstat(folder.get(), &status) != 0) {
         // A folder on the way is missing: nothing is there to be denied yet.
         denied.folder.reset();
@@ -113,7 +113,7 @@ void Walk::look_up_denied() {
       denied.name = part.native();
       folder.reset(open_beneath(folder.get(), part.c_str(), O_PATH, 0, RESOLVE_NO_MAGICLINKS));
     }
-    struct stat status {};
+    struct stat status{};
     if (folder && ::fstat(folder.get(), &status) == 0) denied.target = id_of(status);
     denied_.push_back(std::move(denied));
   }
@@ -122,8 +122,8 @@ void Walk::look_up_denied() {
 void Walk::apply_denied(const FileId& folder, std::string_view name, const FileId* target,
                         policy::Access& access) const {
   for (const Denied& denied : denied_) {
-    const bool by_place = denied.folder && *denied.folder == folder &&
-                          equals_ignoring_case(denied.name, name);
+    const bool by_place =
+        denied.folder && *denied.folder == folder && equals_ignoring_case(denied.name, name);
     const bool by_identity = denied.target && target != nullptr && *denied.target == *target;
     if (!by_place && !by_identity) continue;
     if (denied.access.read) access.read = false;
@@ -140,10 +140,9 @@ bool Walk::holds_denied(const FileId& id) const {
 
 WalkResult<Place> Walk::to(std::string_view path, bool follow, bool may_miss) {
   const auto out = [&] {
-    return std::unexpected(denied(EPERM, "storage",
-                                  fmt::format("the path {} leads out of the granted folder",
-                                              one_line(path, 200)),
-                                  false));
+    return std::unexpected(denied(
+        EPERM, "storage",
+        fmt::format("the path {} leads out of the granted folder", one_line(path, 200)), false));
   };
   if (path.starts_with('/')) return out();
   std::deque<std::string> names;
@@ -153,7 +152,7 @@ WalkResult<Place> Walk::to(std::string_view path, bool follow, bool may_miss) {
   {
     Step root;
     root.folder.reset(::fcntl(mount_.root_.get(), F_DUPFD_CLOEXEC, 0));
-    struct stat status {};
+    struct stat status{};
     if (!root.folder || ::fstat(root.folder.get(), &status) != 0) {
       return std::unexpected(failed(errno));
     }
@@ -174,7 +173,8 @@ WalkResult<Place> Walk::to(std::string_view path, bool follow, bool may_miss) {
     Step& here = steps.back();
     if (!mount_.only_.empty() && (steps.size() > 1 || name != mount_.only_)) {
       return std::unexpected(denied(EACCES, "storage.allow",
-                                    fmt::format("only the file {} is granted", mount_.only_), false));
+                                    fmt::format("only the file {} is granted", mount_.only_),
+                                    false));
     }
     const bool last = names.empty();
     policy::Access access = here.access;
@@ -186,7 +186,7 @@ WalkResult<Place> Walk::to(std::string_view path, bool follow, bool may_miss) {
       if (!may_miss) return std::unexpected(failed(ENOENT));
       return Place{std::move(here.folder), name, {}, {}, access};
     }
-    struct stat status {};
+    struct stat status{};
     if (::fstat(target.get(), &status) != 0) return std::unexpected(failed(errno));
     const FileId id = id_of(status);
     apply_denied(here.id, name, &id, access);
@@ -210,7 +210,7 @@ WalkResult<Place> Walk::to(std::string_view path, bool follow, bool may_miss) {
   }
   // The path ended at a folder that was entered: the root, or what ".." or "." led to.
   Step& here = steps.back();
-  struct stat status {};
+  struct stat status{};
   if (::fstat(here.folder.get(), &status) != 0) return std::unexpected(failed(errno));
   UniqueFd target(::fcntl(here.folder.get(), F_DUPFD_CLOEXEC, 0));
   return Place{std::move(here.folder), {}, std::move(target), status, here.access};

@@ -36,7 +36,7 @@ struct Place {
   std::string name;
   /// What is at the name; nothing where there is nothing.
   UniqueFd target;
-  struct stat status {};
+  struct stat status{};
   /// What may be done there.
   policy::Access access;
 };

@@ -21,7 +21,8 @@ std::string stateless_members(const ServerIdentity& server) {
 std::string tool_json(const toolbox::Tool& tool, Version version) {
   const toolbox::ToolInfo& info = tool.info();
   std::string json = fmt::format("{{\"name\":{}", json_string(info.name));
-  if (version >= Version::v2025_06_18) json += fmt::format(",\"title\":{}", json_string(info.title));
+  if (version >= Version::v2025_06_18)
+    json += fmt::format(",\"title\":{}", json_string(info.title));
   if (!info.description.empty()) {
     json += fmt::format(",\"description\":{}", json_string(info.description));
   }
@@ -107,9 +108,10 @@ std::string describe_failure(const toolbox::ToolInfo& tool, const Outcome& outco
 }
 
 std::string encode_initialize(const ServerIdentity& server, Version version) {
-  std::string info =
-      fmt::format("\"name\":{},\"version\":{}", json_string(server.name), json_string(server.version));
-  if (version >= Version::v2025_06_18) info += fmt::format(",\"title\":{}", json_string(server.title));
+  std::string info = fmt::format("\"name\":{},\"version\":{}", json_string(server.name),
+                                 json_string(server.version));
+  if (version >= Version::v2025_06_18)
+    info += fmt::format(",\"title\":{}", json_string(server.title));
   return fmt::format(
       R"({{"protocolVersion":"{}","capabilities":{{"tools":{{"listChanged":true}},"logging":{{}}}},"serverInfo":{{{}}},"instructions":{}}})",
       name_of(version), info, json_string(server.instructions));

@@ -90,7 +90,9 @@ void Connection::take_frame(std::string_view text) {
     const std::lock_guard lock(mutex_);
     if (negotiated_ != Version::v2025_03_26) {
       return refuse({RpcCode::invalid_request,
-                     "batches are taken only where version 2025-03-26 was negotiated", {}, {}});
+                     "batches are taken only where version 2025-03-26 was negotiated",
+                     {},
+                     {}});
     }
   }
   if (frame.members.empty()) {
@@ -118,10 +120,8 @@ void Connection::dispatch(const RpcParser::One& member, const std::shared_ptr<Ba
     return answer(batch, error_frame(std::get<RpcError>(member)));
   }
   switch (message->kind) {
-    case RpcMessage::Kind::request:
-      return handle_request(*message, batch);
-    case RpcMessage::Kind::notification:
-      return handle_notification(*message);
+    case RpcMessage::Kind::request: return handle_request(*message, batch);
+    case RpcMessage::Kind::notification: return handle_notification(*message);
     case RpcMessage::Kind::response:
       // This server asks clients nothing, so nobody waits for it.
       return;
@@ -144,9 +144,9 @@ void Connection::handle_request(const RpcMessage& message, const std::shared_ptr
     return answer(batch, error_frame(*error));
   }
   const auto method = methods().find(message.method);
-  const bool known = method != methods().end() && (is_stateless(context.version)
-                                                       ? method->second.stateless
-                                                       : method->second.with_handshake);
+  const bool known =
+      method != methods().end() &&
+      (is_stateless(context.version) ? method->second.stateless : method->second.with_handshake);
   if (!known) {
     return refuse_this(RpcCode::method_not_found,
                        fmt::format("no method \"{}\" in version {}", one_line(message.method, 80),
@@ -208,7 +208,8 @@ std::optional<RpcError> Connection::read_context(const RequestParams& params,
   context.log_level = log_level_;
   if (!negotiated_ && method != "initialize" && method != "ping") {
     return wrong(
-        "_meta: \"io.modelcontextprotocol/protocolVersion\" is missing, and there was no initialize",
+        "_meta: \"io.modelcontextprotocol/protocolVersion\" is missing, and there was no "
+        "initialize",
         fmt::format(R"({{"supported":["{}"]}})", name_of(Version::v2026_07_28)));
   }
   return std::nullopt;
@@ -290,8 +291,9 @@ void Connection::refuse(RpcError error) { sink_.send(error_frame(error)); }
 
 void Connection::initialize(const RequestContext& context, const RequestParams& params) {
   if (!params.protocol_version) {
-    return finish(context.id, error_frame({RpcCode::invalid_params, "\"protocolVersion\" is missing",
-                                           {}, context.id}));
+    return finish(
+        context.id,
+        error_frame({RpcCode::invalid_params, "\"protocolVersion\" is missing", {}, context.id}));
   }
   // A version that is not spoken gets the newest one that could be meant.
   auto version = parse_version(*params.protocol_version);
@@ -314,10 +316,12 @@ void Connection::ping(const RequestContext& context, const RequestParams&) {
 void Connection::set_level(const RequestContext& context, const RequestParams& params) {
   const auto level = params.level ? parse_log_level(*params.level) : std::nullopt;
   if (!level) {
-    return finish(context.id, error_frame({RpcCode::invalid_params,
-                                           "\"level\" has to be one of debug, info, notice, warning, "
-                                           "error, critical, alert, emergency",
-                                           {}, context.id}));
+    return finish(context.id,
+                  error_frame({RpcCode::invalid_params,
+                               "\"level\" has to be one of debug, info, notice, warning, "
+                               "error, critical, alert, emergency",
+                               {},
+                               context.id}));
   }
   {
     const std::lock_guard lock(mutex_);
@@ -346,9 +350,9 @@ void Connection::call_tool(const RequestContext& context, const RequestParams& p
     events.progress = [self, id = context.id, token = *context.progress_token,
                        gate = std::make_shared<ProgressGate>()](std::uint64_t items) {
       if (!gate->pass(items) || !self->is_wanted(id)) return;
-      self->sink_.send(notification_frame(
-          "notifications/progress", fmt::format(R"({{"progressToken":{},"progress":{}}})", token,
-                                                items)));
+      self->sink_.send(
+          notification_frame("notifications/progress",
+                             fmt::format(R"({{"progressToken":{},"progress":{}}})", token, items)));
     };
   }
   std::shared_ptr<OutputRelay> relay;
@@ -358,10 +362,10 @@ void Connection::call_tool(const RequestContext& context, const RequestParams& p
       // What a program says on standard error is worth more attention than what it prints.
       const LogLevel level = stream == 2 ? LogLevel::warning : LogLevel::info;
       if (level < least || !self->is_wanted(id)) return;
-      self->sink_.send(notification_frame(
-          "notifications/message",
-          fmt::format(R"({{"level":"{}","logger":{},"data":{}}})", name_of(level),
-                      json_string(tool), json_string(line))));
+      self->sink_.send(
+          notification_frame("notifications/message",
+                             fmt::format(R"({{"level":"{}","logger":{},"data":{}}})",
+                                         name_of(level), json_string(tool), json_string(line))));
     });
     events.output = [relay](int stream, std::string_view bytes) { relay->take(stream, bytes); };
   }
@@ -372,16 +376,17 @@ void Connection::call_tool(const RequestContext& context, const RequestParams& p
       self->finish(context.id, error_frame({code, outcome.error().describe(), {}, context.id}));
       return;
     }
-    self->finish(context.id,
-                 result_frame(context.id,
-                              encode_call(self->server_, tool, *outcome, context.version)));
+    self->finish(context.id, result_frame(context.id, encode_call(self->server_, tool, *outcome,
+                                                                  context.version)));
   };
-  const auto call = session_.call_tool(*params.name, params.arguments, std::move(events),
-                                       std::move(done));
+  const auto call =
+      session_.call_tool(*params.name, params.arguments, std::move(events), std::move(done));
   if (!call) {
-    return finish(context.id, error_frame({RpcCode::invalid_params,
-                                           fmt::format("Unknown tool: {}", one_line(*params.name, 80)),
-                                           {}, context.id}));
+    return finish(context.id,
+                  error_frame({RpcCode::invalid_params,
+                               fmt::format("Unknown tool: {}", one_line(*params.name, 80)),
+                               {},
+                               context.id}));
   }
   bool cancelled = false;
   {
@@ -397,8 +402,9 @@ void Connection::call_tool(const RequestContext& context, const RequestParams& p
 
 void Connection::listen(const RequestContext& context, const RequestParams& params) {
   if (!params.has_notifications) {
-    return finish(context.id, error_frame({RpcCode::invalid_params, "\"notifications\" is missing",
-                                           {}, context.id}));
+    return finish(
+        context.id,
+        error_frame({RpcCode::invalid_params, "\"notifications\" is missing", {}, context.id}));
   }
   {
     const std::lock_guard lock(mutex_);

@@ -30,10 +30,9 @@ std::optional<RpcId> read_id(od::value value) {
     if (value.get_string().get(unescaped) != simdjson::SUCCESS) return std::nullopt;
     return RpcId(token);
   }
-  const bool integer =
-      type == od::json_type::number && token.size() <= 32 &&
-      std::all_of(token.begin(), token.end(),
-                  [](char c) { return (c >= '0' && c <= '9') || c == '-'; });
+  const bool integer = type == od::json_type::number && token.size() <= 32 &&
+                       std::all_of(token.begin(), token.end(),
+                                   [](char c) { return (c >= '0' && c <= '9') || c == '-'; });
   if (!integer) return std::nullopt;
   return RpcId(token);
 }

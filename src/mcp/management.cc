@@ -141,8 +141,9 @@ Result<std::shared_ptr<toolbox::Component>> find_component(const ManagementServi
   std::vector<std::string> names;
   for (const auto& component : components) names.push_back(component->name());
   const auto meant = closest(name, names);
-  return fail(ErrorCode::invalid_argument, "/component: \"{}\" is not loaded{}", one_line(name, 60),
-              meant ? fmt::format("; did you mean \"{}\"?", *meant) : "; belljar_list shows what is");
+  return fail(
+      ErrorCode::invalid_argument, "/component: \"{}\" is not loaded{}", one_line(name, 60),
+      meant ? fmt::format("; did you mean \"{}\"?", *meant) : "; belljar_list shows what is");
 }
 
 Answer list(const ManagementServices& services, const Json&) {
@@ -222,20 +223,20 @@ toolbox::ToolGroup management_tools(ManagementServices services) {
     group.tools.push_back(std::make_shared<ManagementTool>(
         std::move(info), annotations, std::move(input),
         [shared, body](const Json& arguments, Reply reply) {
-          if constexpr (std::is_same_v<decltype(body), Answer (*)(const ManagementServices&,
-                                                                  const Json&)>) {
+          if constexpr (std::is_same_v<decltype(body),
+                                       Answer (*)(const ManagementServices&, const Json&)>) {
             reply(body(*shared, arguments));
           } else {
             body(*shared, arguments, std::move(reply));
           }
         }));
   };
-  constexpr toolbox::Annotations reads{.read_only = true, .destructive = false, .idempotent = true,
-                                       .open_world = false};
-  constexpr toolbox::Annotations narrows{.read_only = false, .destructive = true,
-                                         .idempotent = true, .open_world = false};
-  constexpr toolbox::Annotations asks{.read_only = false, .destructive = false, .idempotent = true,
-                                      .open_world = false};
+  constexpr toolbox::Annotations reads{
+      .read_only = true, .destructive = false, .idempotent = true, .open_world = false};
+  constexpr toolbox::Annotations narrows{
+      .read_only = false, .destructive = true, .idempotent = true, .open_world = false};
+  constexpr toolbox::Annotations asks{
+      .read_only = false, .destructive = false, .idempotent = true, .open_world = false};
   add("belljar_list", "List components",
       "Lists the components that are loaded, their tools, and what each may do.", reads,
       object_schema({}), list);

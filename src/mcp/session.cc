@@ -18,13 +18,13 @@ std::variant<ToolPage, RpcError> Session::list_tools(
   auto begin = set->tools().begin();
   if (cursor) {
     if (!cursor->starts_with(cursor_mark)) {
-      return RpcError{RpcCode::invalid_params, "this cursor was not given out by this server", {}, {}};
+      return RpcError{
+          RpcCode::invalid_params, "this cursor was not given out by this server", {}, {}};
     }
     const std::string_view after = std::string_view(*cursor).substr(cursor_mark.size());
-    begin = std::upper_bound(begin, set->tools().end(), after,
-                             [](std::string_view name, const auto& tool) {
-                               return name < tool->info().name;
-                             });
+    begin = std::upper_bound(
+        begin, set->tools().end(), after,
+        [](std::string_view name, const auto& tool) { return name < tool->info().name; });
   }
   ToolPage page;
   const auto left = static_cast<std::size_t>(set->tools().end() - begin);

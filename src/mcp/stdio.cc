@@ -22,7 +22,7 @@ constexpr std::size_t read_step = 64 * 1024;
 
 LineWriter::LineWriter(int descriptor, Bytes queue_limit)
     : descriptor_(descriptor), limit_(queue_limit) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor, &status) == 0) {
     socket_ = S_ISSOCK(status.st_mode);
     if (S_ISFIFO(status.st_mode) || S_ISCHR(status.st_mode)) {
@@ -118,8 +118,7 @@ void LineReader::run(FrameHandler& handler, const volatile std::sig_atomic_t& st
     filled += static_cast<std::size_t>(count);
     std::size_t begin = 0;
     while (true) {
-      const void* const found =
-          std::memchr(buffer.data() + searched, '\n', filled - searched);
+      const void* const found = std::memchr(buffer.data() + searched, '\n', filled - searched);
       if (found == nullptr) {
         searched = filled;
         break;

@@ -66,11 +66,10 @@ constexpr std::array named_v6{
 
 /// Where clouds answer with credentials or settings of the machine.
 constexpr std::array metadata{
-    "169.254.169.254/32", "169.254.169.253/32", "169.254.169.123/32", "169.254.170.2/32",
-    "169.254.170.23/32",  "168.63.129.16/32",   "100.100.100.200/32", "169.254.0.23/32",
-    "169.254.42.42/32",   "192.0.0.192/32",     "192.80.8.124/32",    "fd00:ec2::/32",
-    "fd20:ce::254/128",   "fd00:42::42/128",    "fd00:a9fe:a9fe::1/128",
-    "fe80::a9fe:a9fe/128",
+    "169.254.169.254/32", "169.254.169.253/32", "169.254.169.123/32",    "169.254.170.2/32",
+    "169.254.170.23/32",  "168.63.129.16/32",   "100.100.100.200/32",    "169.254.0.23/32",
+    "169.254.42.42/32",   "192.0.0.192/32",     "192.80.8.124/32",       "fd00:ec2::/32",
+    "fd20:ce::254/128",   "fd00:42::42/128",    "fd00:a9fe:a9fe::1/128", "fe80::a9fe:a9fe/128",
 };
 
 bool in(const Address& address, std::string_view cidr) {
@@ -182,9 +181,10 @@ Result<Cidr> Cidr::parse(std::string_view text) {
   const auto& bytes = base->bytes();
   for (int bit = prefix; bit < (base->is_v4() ? 32 : 128); ++bit) {
     if ((bytes[static_cast<std::size_t>(bit / 8)] >> (7 - bit % 8)) & 1) {
-      return fail(ErrorCode::invalid_argument,
-                  "\"{}\" has bits set behind its prefix of {}; write the first address of the range",
-                  text, prefix);
+      return fail(
+          ErrorCode::invalid_argument,
+          "\"{}\" has bits set behind its prefix of {}; write the first address of the range", text,
+          prefix);
     }
   }
   return cidr;

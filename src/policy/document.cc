@@ -37,8 +37,9 @@ class Reader {
     } else if (version->text == "1.1") {
       version_ = Version::belljar;
     } else {
-      return at(*version, fmt::format("unknown version \"{}\"; this program reads \"1.0\" and \"1.1\"",
-                                      one_line(version->text, 20)));
+      return at(*version,
+                fmt::format("unknown version \"{}\"; this program reads \"1.0\" and \"1.1\"",
+                            one_line(version->text, 20)));
     }
     bool has_permissions = false;
     for (std::size_t i = 0; i < root.keys.size(); ++i) {
@@ -73,8 +74,8 @@ class Reader {
     }
     return at(key, meant ? fmt::format("unknown key \"{}\"; did you mean \"{}\"?",
                                        one_line(key.text, 40), *meant)
-                         : fmt::format("unknown key \"{}\"; known here: {}",
-                                       one_line(key.text, 40), list));
+                         : fmt::format("unknown key \"{}\"; known here: {}", one_line(key.text, 40),
+                                       list));
   }
 
   void warn(const YamlNode& node, std::string_view message) {
@@ -112,7 +113,8 @@ class Reader {
   }
 
   Result<bool> boolean(const YamlNode& node, std::string_view what) const {
-    if (node.kind == Kind::scalar && !node.quoted && (node.text == "true" || node.text == "false")) {
+    if (node.kind == Kind::scalar && !node.quoted &&
+        (node.text == "true" || node.text == "false")) {
       return node.text == "true";
     }
     return at(node, fmt::format("{} is true or false", what));
@@ -185,7 +187,8 @@ class Reader {
         BELLJAR_CHECK(section(
             value, "environment", [&](const YamlNode& entry) { return environment(entry); },
             [&](const YamlNode& entry) {
-              return Result<void>(at(entry, "environment has no deny: only what is allowed is there"));
+              return Result<void>(
+                  at(entry, "environment has no deny: only what is allowed is there"));
             }));
       } else if (key.text == "resources") {
         BELLJAR_CHECK(resources(value));
@@ -208,8 +211,8 @@ class Reader {
       } else if (version_ == Version::wassette) {
         return unknown(key, {"storage", "network", "environment", "runtime", "resources", "ipc"});
       } else {
-        return unknown(key, {"storage", "network", "environment", "secrets", "capabilities",
-                             "resources"});
+        return unknown(
+            key, {"storage", "network", "environment", "secrets", "capabilities", "resources"});
       }
     }
     return {};
@@ -252,7 +255,8 @@ class Reader {
         } else if (word == "write") {
           rule.access.write = true;
         } else {
-          return at(*access, fmt::format("access is read or write, not \"{}\"", one_line(word, 20)));
+          return at(*access,
+                    fmt::format("access is read or write, not \"{}\"", one_line(word, 20)));
         }
       }
     }
@@ -275,9 +279,10 @@ class Reader {
     auto& rules = deny ? document_.storage_denied : document_.storage;
     for (const StorageRule& other : rules) {
       if (!deny && other.guest == rule.guest && other.host != rule.host) {
-        return at(entry, fmt::format("two folders would be at \"{}\" for the guest; give one of them "
-                                     "another place with guest:",
-                                     rule.guest));
+        return at(entry,
+                  fmt::format("two folders would be at \"{}\" for the guest; give one of them "
+                              "another place with guest:",
+                              rule.guest));
       }
     }
     rules.push_back(std::move(rule));
@@ -324,14 +329,16 @@ class Reader {
       }
     }
     if (defaults != nullptr) {
-      warn(*defaults, "\"defaults\" names no host and has no effect; name the hosts that are needed");
+      warn(*defaults,
+           "\"defaults\" names no host and has no effect; name the hosts that are needed");
       return {};
     }
     if (cidr != nullptr) {
       BELLJAR_TRY(const std::string range, text(*cidr, "cidr"));
       BELLJAR_TRY(const Cidr parsed, placed(*cidr, Cidr::parse(range)));
       if (deny && version_ == Version::wassette && parsed.is_everything()) {
-        warn(*cidr, "denying every address means \"nothing but what is allowed\", which is so anyway");
+        warn(*cidr,
+             "denying every address means \"nothing but what is allowed\", which is so anyway");
         return {};
       }
       (deny ? document_.cidrs_denied : document_.cidrs).push_back(parsed);
@@ -449,9 +456,11 @@ class Reader {
     }
     if (rule.name.empty()) return at(entry, "\"name\" is missing");
     if (places > 1) return at(entry, "a secret goes to one place: header, bearer or basic");
-    if (places == 1 && !rule.host) return at(entry, "\"host\" is missing: a secret is bound to a host");
+    if (places == 1 && !rule.host)
+      return at(entry, "\"host\" is missing: a secret is bound to a host");
     if (places == 0 && !rule.expose) {
-      return at(entry, "nothing says where the secret goes: header, bearer, basic, or expose: true");
+      return at(entry,
+                "nothing says where the secret goes: header, bearer, basic, or expose: true");
     }
     document_.secrets.push_back(std::move(rule));
     return {};
@@ -503,7 +512,9 @@ class Reader {
         if (name.text == "memory") {
           BELLJAR_CHECK(wassette_memory(value.items[i]));
         } else if (name.text == "cpu") {
-          warn(name, "\"cpu\" cannot be enforced here and has no effect; use version 1.1's timeout or fuel");
+          warn(name,
+               "\"cpu\" cannot be enforced here and has no effect; use version 1.1's timeout or "
+               "fuel");
         } else {
           return unknown(name, {"cpu", "memory"});
         }
@@ -522,9 +533,8 @@ class Reader {
     BELLJAR_TRY(const std::string amount, text(value, "memory"));
     BELLJAR_TRY(Bytes bytes, placed(value, parse_bytes(amount)));
     // A number without quotes or a unit counts MiB in this format.
-    const bool bare = !value.quoted && std::all_of(amount.begin(), amount.end(), [](char c) {
-      return c >= '0' && c <= '9';
-    });
+    const bool bare = !value.quoted && std::all_of(amount.begin(), amount.end(),
+                                                   [](char c) { return c >= '0' && c <= '9'; });
     if (bare) bytes.value *= std::uint64_t{1024} * 1024;
     return placed(value, set_limit(document_.limits, "memory", fmt::format("{}", bytes.value)));
   }

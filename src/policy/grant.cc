@@ -41,7 +41,8 @@ Result<StorageRule> parse_storage(std::string_view value, const std::filesystem:
     return fail(ErrorCode::invalid_argument, "a path has no NUL in it");
   }
   rule.host = (folder / host).lexically_normal();
-  if (rule.host.has_relative_path() && !rule.host.has_filename()) rule.host = rule.host.parent_path();
+  if (rule.host.has_relative_path() && !rule.host.has_filename())
+    rule.host = rule.host.parent_path();
   if (separator == std::string_view::npos) {
     rule.guest = default_guest_path(host, true);
   } else {

@@ -129,10 +129,8 @@ HostPattern HostPattern::any() {
 
 bool HostPattern::matches(const Host& host) const {
   switch (kind_) {
-    case Kind::any:
-      return true;
-    case Kind::exact:
-      return host == host_;
+    case Kind::any: return true;
+    case Kind::exact: return host == host_;
     case Kind::below:
       return !host.address && host.name.size() > host_.name.size() + 1 &&
              host.name.ends_with(host_.name) &&

@@ -54,9 +54,10 @@ Result<PathPattern> PathPattern::parse(std::string_view text) {
                 one_line(text, 80));
   }
   if (text.find_first_of("?# ") != std::string_view::npos) {
-    return fail(ErrorCode::invalid_argument,
-                "\"{}\": a path pattern has no query, fragment or blank; queries are always allowed",
-                one_line(text, 80));
+    return fail(
+        ErrorCode::invalid_argument,
+        "\"{}\": a path pattern has no query, fragment or blank; queries are always allowed",
+        one_line(text, 80));
   }
   BELLJAR_TRY(auto canonical, canonical_path(text));
   PathPattern pattern;

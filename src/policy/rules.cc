@@ -53,9 +53,9 @@ HostAndPort split_port(std::string_view text) {
   return {text.substr(0, colon), text.substr(colon + 1)};
 }
 
-constexpr std::array<std::string_view, 11> limits{
-    "memory",  "fuel",  "timeout",  "instances", "output", "handles",
-    "written", "files", "response", "requests",  "clock"};
+constexpr std::array<std::string_view, 11> limits{"memory",   "fuel",     "timeout", "instances",
+                                                  "output",   "handles",  "written", "files",
+                                                  "response", "requests", "clock"};
 
 template <typename T>
 Result<void> put(std::optional<T>& target, Result<T> value, T least, T most,
@@ -130,8 +130,8 @@ Result<SocketRule> parse_socket_rule(Transport transport, std::string_view text)
 }
 
 Result<void> check_method(std::string_view method) {
-  const bool upper = std::none_of(method.begin(), method.end(),
-                                  [](char c) { return c >= 'a' && c <= 'z'; });
+  const bool upper =
+      std::none_of(method.begin(), method.end(), [](char c) { return c >= 'a' && c <= 'z'; });
   if (!is_token(method) || !upper) {
     return fail(ErrorCode::invalid_argument, "\"{}\" is not a method; write GET, HEAD, POST …",
                 one_line(method, 20));
@@ -148,8 +148,8 @@ Result<void> check_variable(std::string_view key) {
            c == '.' || c == '-';
   });
   if (key.empty() || key.size() > 128 || !plain) {
-    return fail(ErrorCode::invalid_argument,
-                "\"{}\" is not the name of an environment variable", one_line(key, 40));
+    return fail(ErrorCode::invalid_argument, "\"{}\" is not the name of an environment variable",
+                one_line(key, 40));
   }
   return {};
 }
@@ -168,8 +168,8 @@ Result<void> check_secret_name(std::string_view name) {
 
 Result<void> check_secret_header(std::string_view header) {
   constexpr std::array<std::string_view, 9> reserved{
-      "host",  "connection", "content-length", "transfer-encoding", "te",
-      "proxy-authorization", "upgrade",        "trailer",           "expect"};
+      "host",    "connection", "content-length", "transfer-encoding", "te", "proxy-authorization",
+      "upgrade", "trailer",    "expect"};
   const bool taken = std::any_of(reserved.begin(), reserved.end(), [&](std::string_view name) {
     return equals_ignoring_case(name, header);
   });
@@ -228,7 +228,8 @@ Result<void> set_limit(LimitRules& rules, std::string_view name, std::string_vie
   }
   if (name == "output") return put(rules.output, parse_bytes(amount), kibibyte, tebibyte, sizes);
   if (name == "written") return put(rules.written, parse_bytes(amount), Bytes{0}, tebibyte, sizes);
-  if (name == "response") return put(rules.response, parse_bytes(amount), kibibyte, tebibyte, sizes);
+  if (name == "response")
+    return put(rules.response, parse_bytes(amount), kibibyte, tebibyte, sizes);
   if (name == "fuel") {
     BELLJAR_TRY(const std::uint64_t fuel, parse_count(amount));
     return put(rules.fuel, Result<Fuel>(Fuel{fuel}), Fuel{1}, Fuel{std::uint64_t{1} << 62},
@@ -245,9 +246,10 @@ Result<void> set_limit(LimitRules& rules, std::string_view name, std::string_vie
   if (name == "instances") return put(rules.instances, small_count(amount), 1U, most, counts);
   if (name == "handles") return put(rules.handles, small_count(amount), 0U, 65'536U, "0 to 65536");
   if (name == "files") return put(rules.files, small_count(amount), 0U, most, counts);
-  if (name == "requests") return put(rules.requests, small_count(amount), 1U, 10'000U, "1 to 10000");
-  return fail(ErrorCode::invalid_argument, "unknown limit \"{}\"; known are {}",
-              one_line(name, 40), fmt::join(limits, ", "));
+  if (name == "requests")
+    return put(rules.requests, small_count(amount), 1U, 10'000U, "1 to 10000");
+  return fail(ErrorCode::invalid_argument, "unknown limit \"{}\"; known are {}", one_line(name, 40),
+              fmt::join(limits, ", "));
 }
 
 std::string_view name_of(Scheme scheme) { return scheme == Scheme::http ? "http" : "https"; }
@@ -276,10 +278,9 @@ std::string describe(const SocketRule& rule) {
 }
 
 std::string describe(const StorageRule& rule) {
-  return fmt::format("{} at {} ({}{}{})", rule.host.native(), rule.guest,
-                     rule.access.read ? "read" : "",
-                     rule.access.read && rule.access.write ? ", " : "",
-                     rule.access.write ? "write" : "");
+  return fmt::format(
+      "{} at {} ({}{}{})", rule.host.native(), rule.guest, rule.access.read ? "read" : "",
+      rule.access.read && rule.access.write ? ", " : "", rule.access.write ? "write" : "");
 }
 
 std::string describe(const SecretRule& rule) {

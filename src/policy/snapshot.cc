@@ -84,8 +84,9 @@ const NetworkRule* match(const std::vector<NetworkRule>& rules, const HttpFacts&
       problem = path.error().message();
       continue;
     }
-    const bool matched = std::any_of(rule.paths.begin(), rule.paths.end(),
-                                     [&](const PathPattern& pattern) { return pattern.matches(*path); });
+    const bool matched =
+        std::any_of(rule.paths.begin(), rule.paths.end(),
+                    [&](const PathPattern& pattern) { return pattern.matches(*path); });
     if (matched) return &rule;
     problem = fmt::format("{} is allowed, but not the path {}", describe(rule), *path);
   }
@@ -112,8 +113,7 @@ bool contains(const std::vector<Cidr>& ranges, const Address& address) {
 
 /// Whether `path` is `folder` or lies below it. Both are absolute and normal.
 bool is_below(const std::filesystem::path& path, const std::filesystem::path& folder) {
-  const auto [end, unused] =
-      std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
+  const auto [end, unused] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
   return end == folder.end() || (end != folder.end() && end->empty());
 }
 
@@ -122,8 +122,8 @@ bool is_below(const std::filesystem::path& path, const std::filesystem::path& fo
 Access bounded_access(const Document& bound, const StorageRule& rule, bool by_guest_path) {
   Access access;
   for (const StorageRule& allowed : bound.storage) {
-    const bool covers = by_guest_path ? is_below(rule.guest, allowed.guest)
-                                      : is_below(rule.host, allowed.host);
+    const bool covers =
+        by_guest_path ? is_below(rule.guest, allowed.guest) : is_below(rule.host, allowed.host);
     if (!covers) continue;
     access.read = access.read || allowed.access.read;
     access.write = access.write || allowed.access.write;
@@ -161,9 +161,10 @@ Snapshot::Snapshot(Sources sources) : epoch_(sources.epoch) {
   for (SecretRule& rule : granted_.secrets) {
     const auto allows = [&](const std::optional<Document>& bound) {
       return !bound || !bound->has_secrets ||
-             std::any_of(bound->secrets.begin(), bound->secrets.end(), [&](const SecretRule& other) {
-               return other.name == rule.name && (!rule.expose || other.expose);
-             });
+             std::any_of(bound->secrets.begin(), bound->secrets.end(),
+                         [&](const SecretRule& other) {
+                           return other.name == rule.name && (!rule.expose || other.expose);
+                         });
     };
     if (allows(sources.manifest) && allows(sources.ceiling)) secrets_.push_back(rule);
   }
@@ -209,7 +210,7 @@ void Snapshot::compile_mounts(const Sources& sources) {
 }
 
 void Snapshot::compile_limits(const Sources& sources) {
-  const auto take = [&](auto& limit, const auto LimitRules::*rule) {
+  const auto take = [&](auto& limit, const auto LimitRules::* rule) {
     if (const auto& granted = granted_.limits.*rule) limit = *granted;
     if (sources.ceiling) {
       if (const auto& most = sources.ceiling->limits.*rule) limit = std::min(limit, *most);
@@ -306,7 +307,8 @@ Decision Snapshot::decide_address(const Address& address) const {
   }
   for (const auto& [name, bound] : bounds_) {
     if (bound.has_network && !lifts(bound.cidrs)) {
-      return denied(name, fmt::format("{} does not allow the address {}, {}", name, text, *special));
+      return denied(name,
+                    fmt::format("{} does not allow the address {}, {}", name, text, *special));
     }
   }
   return {true, "network.allow cidr", {}, {}};

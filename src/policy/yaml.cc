@@ -84,7 +84,8 @@ class Builder final : public YAML::EventHandler {
       return root;
     }
     YamlNode& parent = *stack_.back();
-    const bool is_key = parent.kind == YamlNode::Kind::map && parent.keys.size() == parent.items.size();
+    const bool is_key =
+        parent.kind == YamlNode::Kind::map && parent.keys.size() == parent.items.size();
     if (is_key && kind != YamlNode::Kind::scalar && kind != YamlNode::Kind::null) {
       throw Refused{place, "a key has to be plain text"};
     }
@@ -130,9 +131,10 @@ Error error_at(std::string_view file, Place place, std::string_view message) {
 
 Result<YamlNode> read_yaml(std::string_view text, std::string_view file) {
   if (text.size() > maximum_size) {
-    return std::unexpected(error_at(
-        file, {1, 1}, fmt::format("{}; at most {} are read", format_bytes(Bytes{text.size()}),
-                                  format_bytes(Bytes{maximum_size}))));
+    return std::unexpected(
+        error_at(file, {1, 1},
+                 fmt::format("{}; at most {} are read", format_bytes(Bytes{text.size()}),
+                             format_bytes(Bytes{maximum_size}))));
   }
   if (text.starts_with("\xEF\xBB\xBF")) {
     return std::unexpected(error_at(file, {1, 1}, "starts with a byte order mark; remove it"));

@@ -41,9 +41,9 @@ Result<std::unique_ptr<Administration>> Administration::open(const Settings& set
   // Without a state of its own.
   static const SystemClock clock;
   BELLJAR_TRY(auto state, store::State::open(settings.paths, clock));
-  BELLJAR_TRY(auto log, audit::Writer::open(settings.paths.data / "audit.db", clock,
-                                            fmt::format("\"process\":{},\"role\":\"administration\"",
-                                                        ::getpid())));
+  BELLJAR_TRY(auto log, audit::Writer::open(
+                            settings.paths.data / "audit.db", clock,
+                            fmt::format("\"process\":{},\"role\":\"administration\"", ::getpid())));
   BELLJAR_TRY(auto compiler, find_compiler());
   BELLJAR_CHECK(make_private_directory(settings.paths.cache));
   return std::unique_ptr<Administration>(
@@ -62,8 +62,8 @@ Administration::Administration(const Settings& settings, std::unique_ptr<store::
       grantor_{user_name(), "command line"} {
   artifact::Loader::Options loading;
   loading.cache = settings_.paths.cache;
-  loader_ = std::make_unique<artifact::Loader>(std::move(loading), compiler_, state_->mac_key(),
-                                               clock());
+  loader_ =
+      std::make_unique<artifact::Loader>(std::move(loading), compiler_, state_->mac_key(), clock());
 }
 
 Result<void> Administration::record(audit::RecordKind kind,
@@ -110,8 +110,8 @@ Result<store::ComponentKey> Administration::find_component(std::string_view text
   }
   BELLJAR_TRY(const auto kept, components_.list());
   for (const store::StoredComponent& component : kept) names.insert(component.name);
-  return fail(ErrorCode::not_found, "no component \"{}\" is known{}; give its file, or load it first",
-              one_line(text, 60),
+  return fail(ErrorCode::not_found,
+              "no component \"{}\" is known{}; give its file, or load it first", one_line(text, 60),
               names.empty() ? "" : fmt::format(" (there are: {})", fmt::join(names, ", ")));
 }
 
@@ -120,9 +120,9 @@ Result<std::int64_t> Administration::grant(const store::ComponentKey& component,
                                            const store::GrantScope& scope) {
   // The record comes first: a permission that holds without a trace is worse than a trace of one
   // that was never given.
-  BELLJAR_CHECK(record(audit::RecordKind::grant, component,
-                       fmt::format("\"permission\":{},{}", json_string(grant.text()),
-                                   scope_details(scope))));
+  BELLJAR_CHECK(
+      record(audit::RecordKind::grant, component,
+             fmt::format("\"permission\":{},{}", json_string(grant.text()), scope_details(scope))));
   return grants_.add(component, grant, scope, grantor_);
 }
 
@@ -132,9 +132,9 @@ Result<bool> Administration::revoke(std::int64_t id) {
                                   [&](const store::StoredGrant& grant) { return grant.id == id; });
   if (found == all.end()) return false;
   BELLJAR_TRY(const bool revoked, grants_.revoke(id));
-  BELLJAR_CHECK(record(audit::RecordKind::revoke, found->component,
-                       fmt::format("\"permission\":{},\"grant\":{}",
-                                   json_string(found->grant.text()), id)));
+  BELLJAR_CHECK(
+      record(audit::RecordKind::revoke, found->component,
+             fmt::format("\"permission\":{},\"grant\":{}", json_string(found->grant.text()), id)));
   return revoked;
 }
 
@@ -146,7 +146,7 @@ Result<std::int64_t> Administration::revoke_all(std::string_view component) {
 }
 
 Result<policy::Document> Administration::approve_policy(const store::ComponentKey& component,
-                                            const std::filesystem::path& path) {
+                                                        const std::filesystem::path& path) {
   std::error_code error;
   const auto absolute = std::filesystem::absolute(path, error).lexically_normal();
   BELLJAR_TRY(const std::string text, read_policy_text(absolute));
@@ -166,12 +166,12 @@ Result<void> Administration::keep(const artifact::Reference& reference, std::str
   if (carry_over == CarryOver::yes && before && before->digest != digest) {
     BELLJAR_CHECK(grants_.carry_over({before->name, before->digest}, key));
   }
-  BELLJAR_CHECK(record(audit::RecordKind::load, key,
-                       fmt::format("\"path\":{},\"kept\":true{}",
-                                   json_string(reference.path.native()),
-                                   before && before->digest != digest
-                                       ? fmt::format(",\"instead_of\":\"{}\"", before->digest)
-                                       : "")));
+  BELLJAR_CHECK(
+      record(audit::RecordKind::load, key,
+             fmt::format("\"path\":{},\"kept\":true{}", json_string(reference.path.native()),
+                         before && before->digest != digest
+                             ? fmt::format(",\"instead_of\":\"{}\"", before->digest)
+                             : "")));
   return components_.put({reference.name, reference.path.native(), key.digest, clock().now()});
 }
 

@@ -84,7 +84,8 @@ Result<void> add_file(archive* writer, const std::filesystem::path& file, const 
   ::archive_entry_set_size(entry.get(), static_cast<la_int64_t>(identity.size));
   ::archive_entry_set_filetype(entry.get(), AE_IFREG);
   ::archive_entry_set_perm(entry.get(), 0600);
-  if (::archive_write_header(writer, entry.get()) != ARCHIVE_OK) return archive_failure(file, writer);
+  if (::archive_write_header(writer, entry.get()) != ARCHIVE_OK)
+    return archive_failure(file, writer);
   std::string buffer(block, '\0');
   while (true) {
     const ssize_t count = ::read(source.get(), buffer.data(), buffer.size());
@@ -123,14 +124,15 @@ Result<void> write_archive(int descriptor, const std::filesystem::path& path,
 }
 
 /// Unpacks one member. Only names that a backup has are taken, each once.
-Result<void> take_member(archive* reader, archive_entry* entry, const std::filesystem::path& archive,
-                         const std::filesystem::path& folder, BackupContents& contents) {
+Result<void> take_member(archive* reader, archive_entry* entry,
+                         const std::filesystem::path& archive, const std::filesystem::path& folder,
+                         BackupContents& contents) {
   const char* const name = ::archive_entry_pathname(entry);
   const std::string_view wanted = name == nullptr ? "" : name;
   const bool database = std::find(databases.begin(), databases.end(), wanted) != databases.end();
   const bool key = std::find(keys.begin(), keys.end(), wanted) != keys.end();
-  const bool again = std::find(contents.files.begin(), contents.files.end(), wanted) !=
-                     contents.files.end();
+  const bool again =
+      std::find(contents.files.begin(), contents.files.end(), wanted) != contents.files.end();
   if ((!database && !key) || again || ::archive_entry_filetype(entry) != AE_IFREG) {
     return fail(ErrorCode::invalid_argument, "{}: this is no backup that belljar made",
                 archive.native());
@@ -148,7 +150,8 @@ Result<void> take_member(archive* reader, archive_entry* entry, const std::files
     if (count == 0) break;
     total += static_cast<std::uint64_t>(count);
     if (total > limit.value) {
-      return fail(ErrorCode::invalid_argument, "{}: {} in it is too large", archive.native(), wanted);
+      return fail(ErrorCode::invalid_argument, "{}: {} in it is too large", archive.native(),
+                  wanted);
     }
     BELLJAR_CHECK(write_all(target.get(), {buffer.data(), static_cast<std::size_t>(count)}));
   }
@@ -175,8 +178,10 @@ Result<BackupContents> unpack(const std::filesystem::path& file,
     const int status = ::archive_read_next_header(reader.get(), &entry);
     if (status == ARCHIVE_EOF) break;
     if (status != ARCHIVE_OK) {
-      return fail(ErrorCode::invalid_argument, "{}: this is no backup that belljar made, or a "
-                  "damaged one", file.native());
+      return fail(ErrorCode::invalid_argument,
+                  "{}: this is no backup that belljar made, or a "
+                  "damaged one",
+                  file.native());
     }
     BELLJAR_CHECK(take_member(reader.get(), entry, file, folder, contents));
   }
@@ -208,8 +213,8 @@ Result<BackupContents> make_backup(const Settings& settings, const std::filesyst
   const TemporaryFolder copies(data / fmt::format("backup-{}", to_hex(random_bytes<6>())));
   BELLJAR_CHECK(make_private_directory(copies.path()));
   for (const char* const name : databases) {
-    BELLJAR_CHECK(in_context(copy_database(data / name, copies.path() / name, migrations_of(name)),
-                             name));
+    BELLJAR_CHECK(
+        in_context(copy_database(data / name, copies.path() / name, migrations_of(name)), name));
   }
   const UniqueFd target(
       ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600));
@@ -239,8 +244,7 @@ Result<BackupContents> restore_backup(const Settings& settings, const std::files
                 "there is state in {} already; to put the backup in its place: --replace",
                 data.native());
   }
-  const auto servers =
-      ask_servers(settings.paths.run, {{"do", "list"}}, std::chrono::seconds(5));
+  const auto servers = ask_servers(settings.paths.run, {{"do", "list"}}, std::chrono::seconds(5));
   if (!servers.empty()) {
     return fail(ErrorCode::unavailable,
                 "{} server(s) of yours run and use the state; end them first (belljar list)",

@@ -40,10 +40,8 @@ std::vector<ClientFile> client_files(const store::GetVariable& variable,
   const std::filesystem::path home = variable("HOME").value_or("/");
   const std::filesystem::path config =
       variable("XDG_CONFIG_HOME").value_or((home / ".config").native());
-  const std::filesystem::path claude =
-      variable("CLAUDE_CONFIG_DIR").value_or(home.native());
-  const std::filesystem::path codex =
-      variable("CODEX_HOME").value_or((home / ".codex").native());
+  const std::filesystem::path claude = variable("CLAUDE_CONFIG_DIR").value_or(home.native());
+  const std::filesystem::path codex = variable("CODEX_HOME").value_or((home / ".codex").native());
   using Format = ClientFile::Format;
   return {{"Claude Code", claude / ".claude.json", Format::json, "mcpServers"},
           {"Claude Code", project / ".mcp.json", Format::json, "mcpServers"},
@@ -63,7 +61,8 @@ std::vector<ClientFile> client_files(const store::GetVariable& variable,
 void read_json_servers(const Json& servers, std::vector<Entry>& entries) {
   if (!servers.is_object()) return;
   for (const auto& [alias, server] : servers.items()) {
-    if (!server.is_object() || !server.contains("command") || !server["command"].is_string()) continue;
+    if (!server.is_object() || !server.contains("command") || !server["command"].is_string())
+      continue;
     Entry entry{alias, server["command"].get<std::string>(), {}, true};
     for (const Json& argument : server.value("args", Json::array())) {
       if (argument.is_string()) entry.arguments.push_back(argument.get<std::string>());
@@ -98,7 +97,9 @@ std::optional<std::string> read_toml_entries(const ClientFile& file, const std::
     for (const auto& [alias, node] : *servers) {
       const toml::table* const server = node.as_table();
       if (server == nullptr) continue;
-      Entry entry{std::string(alias.str()), (*server)["command"].value_or(std::string()), {},
+      Entry entry{std::string(alias.str()),
+                  (*server)["command"].value_or(std::string()),
+                  {},
                   (*server)["enabled"].value_or(true)};
       if (const toml::array* const arguments = (*server)["args"].as_array()) {
         for (const toml::node& argument : *arguments) {
@@ -117,8 +118,7 @@ bool is_belljar(const Entry& entry) {
   const auto named = [](const std::string& text) {
     return std::filesystem::path(text).filename() == "belljar";
   };
-  return named(entry.command) ||
-         std::any_of(entry.arguments.begin(), entry.arguments.end(), named);
+  return named(entry.command) || std::any_of(entry.arguments.begin(), entry.arguments.end(), named);
 }
 
 bool same_file(const std::filesystem::path& one, const std::filesystem::path& other) {
@@ -130,8 +130,8 @@ bool same_file(const std::filesystem::path& one, const std::filesystem::path& ot
 std::vector<Finding> examine_entry(const ClientFile& file, const Entry& entry,
                                    const std::filesystem::path& program) {
   std::vector<Finding> findings;
-  const std::string where = fmt::format("{}, {}: \"{}\"", file.client, file.path.native(),
-                                        one_line(entry.alias, 60));
+  const std::string where =
+      fmt::format("{}, {}: \"{}\"", file.client, file.path.native(), one_line(entry.alias, 60));
   const auto add = [&](FindingLevel level, std::string text, std::string remedy) {
     findings.push_back({level, "clients", where + " " + text, std::move(remedy)});
   };

@@ -57,7 +57,8 @@ T checked(const toml::node& node, Result<T> value) {
 std::uint32_t count(const toml::node& node, std::int64_t least, std::int64_t most) {
   const auto value = node.value_exact<std::int64_t>();
   if (!value || *value < least || *value > most) {
-    throw Wrong{node.source(), fmt::format("a whole number from {} to {} is wanted here", least, most)};
+    throw Wrong{node.source(),
+                fmt::format("a whole number from {} to {} is wanted here", least, most)};
   }
   return static_cast<std::uint32_t>(*value);
 }
@@ -88,7 +89,8 @@ Profile read_profile(const toml::node& node, std::string_view name) {
               {"bare_names", [&](const toml::node& value) { profile.bare_names = boolean(value); }},
               {"policies", [&](const toml::node& value) {
                  const toml::table* const table = value.as_table();
-                 if (table == nullptr) throw Wrong{value.source(), "a table of files is wanted here"};
+                 if (table == nullptr)
+                   throw Wrong{value.source(), "a table of files is wanted here"};
                  for (const auto& [component, file] : *table) {
                    profile.policies[std::string(component.str())] = text(file);
                  }
@@ -105,15 +107,14 @@ Config read(const toml::table& root, const std::filesystem::path& folder) {
       root, "belljar.toml",
       {{"limits",
         [&](const toml::node& node) {
-          read_table(node, "limits",
-                     {{"sandboxes",
-                       [&](const toml::node& v) { config.sandboxes = count(v, 1, 100'000); }},
-                      {"workers", [&](const toml::node& v) { config.workers = count(v, 1, 1'024); }},
-                      {"memory",
-                       [&](const toml::node& v) { config.memory = checked(v, parse_bytes(text(v))); }},
-                      {"frame", [&](const toml::node& v) {
-                         config.frame = checked(v, parse_bytes(text(v)));
-                       }}});
+          read_table(
+              node, "limits",
+              {{"sandboxes", [&](const toml::node& v) { config.sandboxes = count(v, 1, 100'000); }},
+               {"workers", [&](const toml::node& v) { config.workers = count(v, 1, 1'024); }},
+               {"memory",
+                [&](const toml::node& v) { config.memory = checked(v, parse_bytes(text(v))); }},
+               {"frame",
+                [&](const toml::node& v) { config.frame = checked(v, parse_bytes(text(v))); }}});
         }},
        {"network",
         [&](const toml::node& node) {
@@ -125,10 +126,12 @@ Config read(const toml::table& root, const std::filesystem::path& folder) {
                 [&](const toml::node& v) { config.egress.certificates = relative(v); }},
                {"concurrency",
                 [&](const toml::node& v) { config.egress.concurrency = count(v, 1, 10'000); }},
-               {"name_timeout", [&](const toml::node& v) { config.egress.name_timeout = duration(v); }},
+               {"name_timeout",
+                [&](const toml::node& v) { config.egress.name_timeout = duration(v); }},
                {"connect_timeout",
                 [&](const toml::node& v) { config.egress.connect_timeout = duration(v); }},
-               {"head_timeout", [&](const toml::node& v) { config.egress.head_timeout = duration(v); }},
+               {"head_timeout",
+                [&](const toml::node& v) { config.egress.head_timeout = duration(v); }},
                {"idle_timeout",
                 [&](const toml::node& v) { config.egress.idle_timeout = duration(v); }}});
         }},
@@ -146,15 +149,15 @@ Config read(const toml::table& root, const std::filesystem::path& folder) {
         }},
        {"secrets",
         [&](const toml::node& node) {
-          read_table(node, "secrets", {{"key", [&](const toml::node& v) {
-                                          const std::string place = text(v);
-                                          if (place != "file" && place != "keyring") {
-                                            throw Wrong{v.source(), "key is \"file\" or \"keyring\""};
-                                          }
-                                          config.secret_key = place == "file"
-                                                                  ? store::SecretKeyPlace::file
-                                                                  : store::SecretKeyPlace::keyring;
-                                        }}});
+          read_table(node, "secrets",
+                     {{"key", [&](const toml::node& v) {
+                         const std::string place = text(v);
+                         if (place != "file" && place != "keyring") {
+                           throw Wrong{v.source(), "key is \"file\" or \"keyring\""};
+                         }
+                         config.secret_key = place == "file" ? store::SecretKeyPlace::file
+                                                             : store::SecretKeyPlace::keyring;
+                       }}});
         }},
        {"policy",
         [&](const toml::node& node) {

@@ -87,7 +87,8 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::filesyste
   BELLJAR_TRY(const Address address, address_of(path));
   UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!listener ||
-      ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address.address), address.length) != 0 ||
+      ::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address.address), address.length) !=
+          0 ||
       ::listen(listener.get(), 16) != 0) {
     return fail(ErrorCode::unavailable, "{}: {}", path.native(), errno_text(errno));
   }

@@ -85,10 +85,10 @@ Result<void> Core::build(CoreOptions options) {
   BELLJAR_TRY(state_, store::State::open(paths, clock_));
   secrets_ = std::make_unique<store::Secrets>(*state_, config_.secret_key);
   if (options.audit) {
-    BELLJAR_TRY(log_, audit::Writer::open(
-                          paths.data / "audit.db", clock_,
-                          fmt::format("\"process\":{},\"role\":\"{}\",\"session\":{}", ::getpid(),
-                                      options.role, json_string(session_))));
+    BELLJAR_TRY(log_,
+                audit::Writer::open(paths.data / "audit.db", clock_,
+                                    fmt::format("\"process\":{},\"role\":\"{}\",\"session\":{}",
+                                                ::getpid(), options.role, json_string(session_))));
   } else {
     log_ = std::make_unique<audit::NullLog>();
   }
@@ -103,13 +103,12 @@ Result<void> Core::build(CoreOptions options) {
     };
   }
   BELLJAR_CHECK(make_private_directory(paths.cache));
-  loader_ = std::make_unique<artifact::Loader>(std::move(loading), *compiler_, state_->mac_key(),
-                                               clock_);
-  host::FileService& files =
-      opener_ ? static_cast<host::FileService&>(*opener_) : direct_files_;
-  services_ = std::make_unique<host::Services>(
-      host::Services{*state_, *secrets_, *log_, files, *egress_, clock_, capabilities_,
-                     store::environment_variable});
+  loader_ =
+      std::make_unique<artifact::Loader>(std::move(loading), *compiler_, state_->mac_key(), clock_);
+  host::FileService& files = opener_ ? static_cast<host::FileService&>(*opener_) : direct_files_;
+  services_ = std::make_unique<host::Services>(host::Services{*state_, *secrets_, *log_, files,
+                                                              *egress_, clock_, capabilities_,
+                                                              store::environment_variable});
   const std::uint32_t processors = std::max(1U, std::thread::hardware_concurrency());
   engine::EngineOptions engine_options;
   engine_options.instances = config_.sandboxes + spare_sandboxes;
@@ -138,10 +137,11 @@ Result<std::shared_ptr<toolbox::Component>> Core::load(const ComponentLoad& load
   const artifact::Reference& reference = load.reference;
   BELLJAR_TRY(artifact::Artifact artifact, inspect(reference, stop, progress));
   if (!load.digest.empty() && load.digest != artifact.digest) {
-    return fail(ErrorCode::load_failed,
-                "{}: {} has changed since it was loaded, so it is held back; look at it and take it "
-                "with: belljar upgrade {}",
-                reference.name, reference.path.native(), reference.name);
+    return fail(
+        ErrorCode::load_failed,
+        "{}: {} has changed since it was loaded, so it is held back; look at it and take it "
+        "with: belljar upgrade {}",
+        reference.name, reference.path.native(), reference.name);
   }
   host::Permissions::Fixed fixed;
   fixed.granted = load.grants.documents;
@@ -153,16 +153,14 @@ Result<std::shared_ptr<toolbox::Component>> Core::load(const ComponentLoad& load
                            reference.name));
   }
   const store::ComponentKey key{reference.name, artifact.digest};
-  auto permissions =
-      std::make_shared<host::Permissions>(*state_, key, session_, std::move(fixed));
+  auto permissions = std::make_shared<host::Permissions>(*state_, key, session_, std::move(fixed));
   // A policy that cannot be read any more is told now, not at the first call.
   BELLJAR_CHECK(in_context(permissions->current(), reference.name));
   const std::size_t size = artifact.size.value;
   BELLJAR_TRY(auto component,
-              in_context(toolbox::Component::load({*engine_, *loader_, *services_, *admission_,
-                                                   *handles_, *refusals_},
-                                                  reference.name, std::move(artifact),
-                                                  std::move(permissions)),
+              in_context(toolbox::Component::load(
+                             {*engine_, *loader_, *services_, *admission_, *handles_, *refusals_},
+                             reference.name, std::move(artifact), std::move(permissions)),
                          reference.path.native()));
   // On disk before the first tool can be called.
   BELLJAR_CHECK(log_->append_durably(

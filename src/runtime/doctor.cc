@@ -58,7 +58,8 @@ class Examination {
     findings_.push_back({FindingLevel::note, std::move(area), std::move(text), std::move(remedy)});
   }
   void problem(std::string area, std::string text, std::string remedy) {
-    findings_.push_back({FindingLevel::problem, std::move(area), std::move(text), std::move(remedy)});
+    findings_.push_back(
+        {FindingLevel::problem, std::move(area), std::move(text), std::move(remedy)});
   }
 
   static std::filesystem::path program() {
@@ -103,18 +104,21 @@ class Examination {
     const std::uint64_t wanted = settings.config.sandboxes * mappings_a_sandbox;
     const auto mappings = read_number("/proc/sys/vm/max_map_count");
     if (mappings && *mappings < wanted) {
-      note("limits",
-           fmt::format("vm.max_map_count is {}; {} sandboxes of large components at once take up to "
-                       "{}",
-                       *mappings, settings.config.sandboxes, wanted),
-           fmt::format("sysctl -w vm.max_map_count={}", std::max<std::uint64_t>(wanted * 2, 262'144)));
+      note(
+          "limits",
+          fmt::format("vm.max_map_count is {}; {} sandboxes of large components at once take up to "
+                      "{}",
+                      *mappings, settings.config.sandboxes, wanted),
+          fmt::format("sysctl -w vm.max_map_count={}",
+                      std::max<std::uint64_t>(wanted * 2, 262'144)));
     } else if (mappings) {
       good("limits", fmt::format("vm.max_map_count of {} is enough for {} sandboxes", *mappings,
                                  settings.config.sandboxes));
     }
     rlimit files{};
     if (::getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files_wanted) {
-      note("limits", fmt::format("a process may open {} files; a busy server wants more", files.rlim_cur),
+      note("limits",
+           fmt::format("a process may open {} files; a busy server wants more", files.rlim_cur),
            fmt::format("ulimit -n {}", files_wanted));
     } else {
       good("limits", fmt::format("a process may open {} files", files.rlim_cur));
@@ -135,14 +139,15 @@ class Examination {
   }
 
   void examine_state(const Settings& settings) {
-    struct stat status {};
+    struct stat status{};
     if (::stat(settings.paths.data.c_str(), &status) == 0 && (status.st_mode & 0077) != 0) {
       problem("state", settings.paths.data.native() + " may be entered by others",
               "chmod 700 " + shell_word(settings.paths.data.native()));
     }
     const SystemClock clock;
     const auto state = store::State::open(settings.paths, clock);
-    if (!state) return problem("state", state.error().describe(), "belljar restore, or move it away");
+    if (!state)
+      return problem("state", state.error().describe(), "belljar restore, or move it away");
     good("state", settings.paths.data.native() + " can be used");
     engine::Compiler compiler{{}};
     artifact::Loader::Options loading;
@@ -155,8 +160,9 @@ class Examination {
   void examine_cache(const Settings& settings, const artifact::Loader& loader) {
     const auto health = loader.cache().check();
     if (health.bad > 0) {
-      problem("cache", fmt::format("{} of {} entries of compiled code are damaged; they are not used",
-                                   health.bad, health.entries),
+      problem("cache",
+              fmt::format("{} of {} entries of compiled code are damaged; they are not used",
+                          health.bad, health.entries),
               "rm -r " + shell_word((settings.paths.cache / "code").native()));
     } else {
       good("cache", fmt::format("{} components are kept compiled ({})", health.entries,

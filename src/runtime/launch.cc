@@ -55,7 +55,7 @@ Result<std::string> read_policy_text(const std::filesystem::path& path) {
     }
     return fail(ErrorCode::invalid_policy, "{}: {}", path.native(), errno_text(errno));
   }
-  struct stat status {};
+  struct stat status{};
   if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return fail(ErrorCode::invalid_policy, "{}: not a file", path.native());
   }
@@ -103,9 +103,8 @@ Result<Launched> launch(const Settings& settings, LaunchOptions options) {
     BELLJAR_TRY(opener, host::Opener::start(std::move(authority)));
     BELLJAR_TRY(const auto confinement, host::confine(confinement_rules(settings, compiler)));
     if (confinement.landlock_version == 0 || !confinement.system_calls_filtered) {
-      launched.warning =
-          fmt::format("this process is not confined by {}: belljar doctor says why",
-                      confinement.landlock_version == 0 ? "Landlock" : "seccomp");
+      launched.warning = fmt::format("this process is not confined by {}: belljar doctor says why",
+                                     confinement.landlock_version == 0 ? "Landlock" : "seccomp");
     }
   }
   BELLJAR_TRY(launched.core, Core::create({.paths = settings.paths,

@@ -57,7 +57,7 @@ class BlockedStopSignals {
     ::pthread_sigmask(SIG_BLOCK, &set, &before_);
   }
   ~BlockedStopSignals() {
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = on_stop_signal;
     for (const int signal : stop_signals) ::sigaction(signal, &action, nullptr);
     ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
@@ -72,12 +72,14 @@ class BlockedStopSignals {
 /// Ends the process if something keeps it from ending by itself.
 class EndingWatch {
  public:
-  EndingWatch() : thread_([this](const std::stop_token& stop) {
-      std::unique_lock lock(mutex_);
-      if (!ended_.wait_for(lock, stop, ending_limit, [] { return false; }) && !stop.stop_requested()) {
-        ::_exit(0);
-      }
-    }) {}
+  EndingWatch()
+      : thread_([this](const std::stop_token& stop) {
+          std::unique_lock lock(mutex_);
+          if (!ended_.wait_for(lock, stop, ending_limit, [] { return false; }) &&
+              !stop.stop_requested()) {
+            ::_exit(0);
+          }
+        }) {}
 
  private:
   std::mutex mutex_;
@@ -159,9 +161,8 @@ class StdioServer {
       return loads;
     }
     for (const store::StoredComponent& component : *stored) {
-      loads.push_back({{component.name, component.reference},
-                       grants_of(component.name),
-                       component.digest});
+      loads.push_back(
+          {{component.name, component.reference}, grants_of(component.name), component.digest});
     }
     return loads;
   }
@@ -235,7 +236,8 @@ class StdioServer {
 }  // namespace
 
 std::string_view server_instructions() {
-  return "These tools run in sandboxes that start with no rights. When a tool was not allowed to do "
+  return "These tools run in sandboxes that start with no rights. When a tool was not allowed to "
+         "do "
          "something, its error says what and gives the id of a request. You cannot grant anything: "
          "tell the user what is needed and why, with the request's id, and let them decide. Do not "
          "look for a way around a refusal.";
@@ -252,9 +254,9 @@ Result<void> serve_stdio(const Settings& settings, ServeOptions options) {
   std::unique_ptr<StdioServer> server;
   {
     const BlockedStopSignals blocked;
-    BELLJAR_TRY(Launched launched, launch(settings, {.role = "serve",
-                                                     .files = std::move(files),
-                                                     .grants = options.grants}));
+    BELLJAR_TRY(
+        Launched launched,
+        launch(settings, {.role = "serve", .files = std::move(files), .grants = options.grants}));
     if (!launched.warning.empty()) options.warn(launched.warning);
     server = std::make_unique<StdioServer>(std::move(launched.core), std::move(options), writer);
   }

@@ -14,16 +14,16 @@ StoredComponent read(const Statement& row) {
 
 Result<void> Components::put(const StoredComponent& component) {
   const auto lock = state_.database().lock();
-  BELLJAR_TRY(Statement insert, state_.database().prepare(
-                                    "INSERT OR REPLACE INTO components VALUES (?, ?, ?, ?)"));
+  BELLJAR_TRY(Statement insert,
+              state_.database().prepare("INSERT OR REPLACE INTO components VALUES (?, ?, ?, ?)"));
   insert.bind(component.name).bind(component.reference).bind(component.digest);
   return insert.bind(component.added_at.time_since_epoch().count()).run();
 }
 
 Result<bool> Components::remove(std::string_view name) {
   const auto lock = state_.database().lock();
-  BELLJAR_TRY(Statement remove, state_.database().prepare(
-                                    "DELETE FROM components WHERE name = ? RETURNING name"));
+  BELLJAR_TRY(Statement remove,
+              state_.database().prepare("DELETE FROM components WHERE name = ? RETURNING name"));
   return remove.bind(name).step();
 }
 

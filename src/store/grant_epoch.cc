@@ -17,11 +17,12 @@ Result<GrantEpoch> GrantEpoch::open(const std::filesystem::path& path) {
   if (!file) return fail(ErrorCode::storage, "{}: {}", path.native(), errno_text(errno));
   BELLJAR_TRY(const FileIdentity identity, identify(file.get()));
   // A file that was just made is empty; growing it gives zeros.
-  if (identity.size < sizeof(std::uint64_t) && ::ftruncate(file.get(), sizeof(std::uint64_t)) != 0) {
+  if (identity.size < sizeof(std::uint64_t) &&
+      ::ftruncate(file.get(), sizeof(std::uint64_t)) != 0) {
     return fail(ErrorCode::storage, "{}: {}", path.native(), errno_text(errno));
   }
-  void* const memory = ::mmap(nullptr, sizeof(std::uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED,
-                              file.get(), 0);
+  void* const memory =
+      ::mmap(nullptr, sizeof(std::uint64_t), PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0);
   if (memory == MAP_FAILED) {
     return fail(ErrorCode::storage, "{}: {}", path.native(), errno_text(errno));
   }

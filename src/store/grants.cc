@@ -174,9 +174,9 @@ Result<void> Grants::approve_policy(const ComponentKey& component, std::string_v
                                     std::string_view text, const Grantor& by) {
   {
     const auto lock = state_.database().lock();
-    BELLJAR_TRY(Statement insert,
-                state_.database().prepare("INSERT OR REPLACE INTO policies VALUES (?, ?, ?, ?, ?, ?, "
-                                          "?, ?)"));
+    BELLJAR_TRY(Statement insert, state_.database().prepare(
+                                      "INSERT OR REPLACE INTO policies VALUES (?, ?, ?, ?, ?, ?, "
+                                      "?, ?)"));
     insert.bind(component.name).bind(component.digest).bind(to_hex(sha256(text))).bind(path);
     insert.bind(text).bind(to_number(state_.clock().now())).bind(by.who).bind(by.channel);
     BELLJAR_CHECK(insert.run());
@@ -254,9 +254,10 @@ Result<std::string> Grants::note_request(const ComponentKey& component, const po
   BELLJAR_CHECK(insert.step());
   std::string id = insert.text(0);
   insert.reset();
-  BELLJAR_TRY(Statement trim,
-              database.prepare("DELETE FROM requests WHERE id NOT IN (SELECT id FROM requests ORDER "
-                               "BY last_at DESC LIMIT ?)"));
+  BELLJAR_TRY(
+      Statement trim,
+      database.prepare("DELETE FROM requests WHERE id NOT IN (SELECT id FROM requests ORDER "
+                       "BY last_at DESC LIMIT ?)"));
   BELLJAR_CHECK(trim.bind(maximum_requests).run());
   BELLJAR_CHECK(transaction.commit());
   return id;
@@ -264,8 +265,9 @@ Result<std::string> Grants::note_request(const ComponentKey& component, const po
 
 Result<std::vector<StoredRequest>> Grants::requests() const {
   const auto lock = state_.database().lock();
-  BELLJAR_TRY(Statement rows, state_.database().prepare(fmt::format(
-                                  "SELECT {} FROM requests ORDER BY last_at DESC", request_columns)));
+  BELLJAR_TRY(Statement rows,
+              state_.database().prepare(
+                  fmt::format("SELECT {} FROM requests ORDER BY last_at DESC", request_columns)));
   std::vector<StoredRequest> requests;
   while (true) {
     BELLJAR_TRY(const bool row, rows.step());

@@ -25,8 +25,8 @@ const unsigned char* bytes(std::string_view text) {
 
 // The kernel's interface is used directly: there is one key and two calls.
 Result<MacKey> keyring_key(bool make) {
-  const auto found = ::syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_USER_KEYRING, "user",
-                               keyring_name, 0);
+  const auto found =
+      ::syscall(SYS_keyctl, KEYCTL_SEARCH, KEY_SPEC_USER_KEYRING, "user", keyring_name, 0);
   MacKey key{};
   if (found >= 0) {
     const auto size = ::syscall(SYS_keyctl, KEYCTL_READ, found, key.data(), key.size());
@@ -40,8 +40,8 @@ Result<MacKey> keyring_key(bool make) {
                 "outlive a restart of the machine. Set the secrets again: belljar secret set NAME");
   }
   key = random_bytes<32>();
-  if (::syscall(SYS_add_key, "user", keyring_name, key.data(), key.size(),
-                KEY_SPEC_USER_KEYRING) < 0) {
+  if (::syscall(SYS_add_key, "user", keyring_name, key.data(), key.size(), KEY_SPEC_USER_KEYRING) <
+      0) {
     return fail(ErrorCode::storage, "the kernel's keyring takes no key: {}", errno_text(errno));
   }
   return key;
@@ -68,14 +68,13 @@ Result<void> Secrets::set(std::string_view name, const SecretValue& value) {
   const auto nonce = random_bytes<nonce_size>();
   std::string sealed(reinterpret_cast<const char*>(nonce.data()), nonce.size());
   sealed.resize(nonce_size + value.reveal().size() + tag_size);
-  crypto_aead_xchacha20poly1305_ietf_encrypt(bytes(sealed) + nonce_size, nullptr,
-                                             bytes(std::string_view(value.reveal())),
-                                             value.reveal().size(), bytes(name), name.size(),
-                                             nullptr, nonce.data(), key.data());
+  crypto_aead_xchacha20poly1305_ietf_encrypt(
+      bytes(sealed) + nonce_size, nullptr, bytes(std::string_view(value.reveal())),
+      value.reveal().size(), bytes(name), name.size(), nullptr, nonce.data(), key.data());
   {
     const auto lock = state_.database().lock();
-    BELLJAR_TRY(Statement insert, state_.database().prepare(
-                                      "INSERT OR REPLACE INTO secrets VALUES (?, ?, ?)"));
+    BELLJAR_TRY(Statement insert,
+                state_.database().prepare("INSERT OR REPLACE INTO secrets VALUES (?, ?, ?)"));
     insert.bind(name).bind_blob(sealed);
     BELLJAR_CHECK(insert.bind(state_.clock().now().time_since_epoch().count()).run());
   }
@@ -103,9 +102,9 @@ Result<std::optional<SecretValue>> Secrets::get(std::string_view name) const {
   if (sealed.size() < nonce_size + tag_size) return broken();
   std::string value(sealed.size() - nonce_size - tag_size, '\0');
   const std::string_view boxed = std::string_view(sealed).substr(nonce_size);
-  if (crypto_aead_xchacha20poly1305_ietf_decrypt(bytes(value), nullptr, nullptr, bytes(boxed),
-                                                 boxed.size(), bytes(name), name.size(),
-                                                 bytes(std::string_view(sealed)), key.data()) != 0) {
+  if (crypto_aead_xchacha20poly1305_ietf_decrypt(
+          bytes(value), nullptr, nullptr, bytes(boxed), boxed.size(), bytes(name), name.size(),
+          bytes(std::string_view(sealed)), key.data()) != 0) {
     return broken();
   }
   return SecretValue(std::move(value));
@@ -115,8 +114,8 @@ Result<bool> Secrets::remove(std::string_view name) {
   bool found = false;
   {
     const auto lock = state_.database().lock();
-    BELLJAR_TRY(Statement remove, state_.database().prepare(
-                                      "DELETE FROM secrets WHERE name = ? RETURNING name"));
+    BELLJAR_TRY(Statement remove,
+                state_.database().prepare("DELETE FROM secrets WHERE name = ? RETURNING name"));
     BELLJAR_TRY(found, remove.bind(name).step());
   }
   state_.epoch().advance();

@@ -94,7 +94,7 @@ Result<MacKey> open_key_file(const std::filesystem::path& path) {
   for (int attempt = 0; attempt < 2; ++attempt) {
     const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
     if (file) {
-      struct stat status {};
+      struct stat status{};
       if (::fstat(file.get(), &status) != 0) return failed(errno_text(errno));
       if (status.st_uid != ::geteuid() || (status.st_mode & 0077) != 0) {
         return failed("others may read this key; it has to belong to you with mode 0600");

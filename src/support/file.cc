@@ -26,7 +26,7 @@ Result<UniqueFd> open_regular_file(const std::filesystem::path& path) {
     return fail(error == ENOENT ? ErrorCode::not_found : ErrorCode::storage, "{}: {}",
                 path.native(), errno_text(error));
   }
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor.get(), &status) != 0) {
     return fail(ErrorCode::storage, "{}: {}", path.native(), errno_text(errno));
   }
@@ -39,7 +39,7 @@ Result<UniqueFd> open_regular_file(const std::filesystem::path& path) {
 }
 
 Result<FileIdentity> identify(int descriptor) {
-  struct stat status {};
+  struct stat status{};
   if (::fstat(descriptor, &status) != 0) {
     return fail(ErrorCode::storage, "cannot look at a file: {}", errno_text(errno));
   }
@@ -102,7 +102,8 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::strin
   if (!file) return failed("create it");
   auto written = write_all(file.get(), data);
   if (written && ::fsync(file.get()) != 0) written = failed("save it");
-  if (written && ::rename(temporary.c_str(), path.c_str()) != 0) written = failed("put it in place");
+  if (written && ::rename(temporary.c_str(), path.c_str()) != 0)
+    written = failed("put it in place");
   if (!written) {
     ::unlink(temporary.c_str());
     return in_context(std::move(written), path.native());
@@ -123,7 +124,7 @@ Result<void> make_private_directory(const std::filesystem::path& path) {
                   errno_text(errno));
     }
   }
-  struct stat status {};
+  struct stat status{};
   if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
     return fail(ErrorCode::storage, "{}: not a folder that can be used", path.native());
   }

@@ -11,21 +11,21 @@
 #define BELLJAR_CONCATENATE(a, b) BELLJAR_CONCATENATE_(a, b)
 
 /// Returns the error of a `Result<void>`.
-#define BELLJAR_CHECK(expression)                                       \
-  do {                                                                  \
-    if (auto checked_ = (expression); !checked_) {                      \
-      return std::unexpected(std::move(checked_).error());              \
-    }                                                                   \
+#define BELLJAR_CHECK(expression)                          \
+  do {                                                     \
+    if (auto checked_ = (expression); !checked_) {         \
+      return std::unexpected(std::move(checked_).error()); \
+    }                                                      \
   } while (false)
 
 /// Declares or assigns `target` from a `Result`, or returns its error.
 #define BELLJAR_TRY(target, expression) \
   BELLJAR_TRY_(BELLJAR_CONCATENATE(tried_, __LINE__), target, expression)
-#define BELLJAR_TRY_(temporary, target, expression)            \
-  auto temporary = (expression);                               \
-  if (!temporary) {                                            \
-    return std::unexpected(std::move(temporary).error());      \
-  }                                                            \
+#define BELLJAR_TRY_(temporary, target, expression)       \
+  auto temporary = (expression);                          \
+  if (!temporary) {                                       \
+    return std::unexpected(std::move(temporary).error()); \
+  }                                                       \
   target = *std::move(temporary)
 
 namespace belljar {

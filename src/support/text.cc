@@ -34,20 +34,20 @@ Decoded decode(std::string_view text) {
 /// Characters that change how others are shown, or are not shown at all.
 bool deceives(char32_t point) {
   constexpr std::array<std::pair<char32_t, char32_t>, 14> ranges{{
-      {0x0000, 0x0008},    // controls, but tab and newline
-      {0x000B, 0x001F},    // controls, escape among them
-      {0x007F, 0x009F},    // delete, C1 controls
-      {0x00AD, 0x00AD},    // soft hyphen
-      {0x061C, 0x061C},    // Arabic letter mark
-      {0x200B, 0x200F},    // zero width, directional marks
-      {0x2028, 0x202E},    // separators, bidirectional embeddings and overrides
-      {0x2060, 0x206F},    // invisible operators, bidirectional isolates
-      {0xE000, 0xF8FF},    // private use
-      {0xFE00, 0xFE0F},    // variation selectors, which can smuggle data
-      {0xFEFF, 0xFEFF},    // byte order mark
-      {0xFFF9, 0xFFFB},    // interlinear annotation
-      {0xE0000, 0xE0FFF},  // tags
-      {0xF0000, 0x10FFFF}, // private use
+      {0x0000, 0x0008},     // controls, but tab and newline
+      {0x000B, 0x001F},     // controls, escape among them
+      {0x007F, 0x009F},     // delete, C1 controls
+      {0x00AD, 0x00AD},     // soft hyphen
+      {0x061C, 0x061C},     // Arabic letter mark
+      {0x200B, 0x200F},     // zero width, directional marks
+      {0x2028, 0x202E},     // separators, bidirectional embeddings and overrides
+      {0x2060, 0x206F},     // invisible operators, bidirectional isolates
+      {0xE000, 0xF8FF},     // private use
+      {0xFE00, 0xFE0F},     // variation selectors, which can smuggle data
+      {0xFEFF, 0xFEFF},     // byte order mark
+      {0xFFF9, 0xFFFB},     // interlinear annotation
+      {0xE0000, 0xE0FFF},   // tags
+      {0xF0000, 0x10FFFF},  // private use
   }};
   return std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) {
     return point >= range.first && point <= range.second;

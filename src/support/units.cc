@@ -20,9 +20,9 @@ struct Unit {
 };
 
 constexpr std::array byte_units{
-    Unit{"", 1},          Unit{"Ki", 1024},          Unit{"Mi", 1024.0 * 1024},
-    Unit{"k", 1000},      Unit{"K", 1000},           Unit{"Gi", 1024.0 * 1024 * 1024},
-    Unit{"M", 1000000.0}, Unit{"G", 1000000000.0},   Unit{"Ti", 1024.0 * 1024 * 1024 * 1024},
+    Unit{"", 1},          Unit{"Ki", 1024},        Unit{"Mi", 1024.0 * 1024},
+    Unit{"k", 1000},      Unit{"K", 1000},         Unit{"Gi", 1024.0 * 1024 * 1024},
+    Unit{"M", 1000000.0}, Unit{"G", 1000000000.0}, Unit{"Ti", 1024.0 * 1024 * 1024 * 1024},
 };
 constexpr std::array time_units{
     Unit{"us", 1e3}, Unit{"ms", 1e6}, Unit{"s", 1e9}, Unit{"m", 60e9}, Unit{"h", 3600e9},

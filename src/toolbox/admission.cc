@@ -65,7 +65,9 @@ void Admission::leave(Lane& lane) {
   running_.fetch_sub(1, std::memory_order_acq_rel);
   if (waiting_count_.load(std::memory_order_acquire) == 0) return;
   // Under the lock, so that the thread is either before its look or already waiting.
-  { const std::lock_guard lock(mutex_); }
+  {
+    const std::lock_guard lock(mutex_);
+  }
   changed_.notify_one();
 }
 

@@ -34,8 +34,8 @@ class Admission {
   /// Takes a place at once; false where the call would have to wait.
   [[nodiscard]] bool try_enter(Lane& lane, std::uint32_t most);
   /// Waits for a place on another thread. False where too many wait already.
-  [[nodiscard]] bool wait(std::shared_ptr<Lane> lane, std::uint32_t most, Clock::time_point deadline,
-                          Start start);
+  [[nodiscard]] bool wait(std::shared_ptr<Lane> lane, std::uint32_t most,
+                          Clock::time_point deadline, Start start);
   /// Gives a place back.
   void leave(Lane& lane);
 

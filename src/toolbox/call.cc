@@ -103,9 +103,7 @@ Outcome make_outcome(engine::Outcome outcome, host::CallHost& host, const CallSu
   const bool refused = std::any_of(result.refusals.begin(), result.refusals.end(),
                                    [](const Refusal& refusal) { return !refusal.hint; });
   switch (outcome.kind) {
-    case OutcomeKind::returned:
-      result.result = Returned{std::move(outcome.value)};
-      break;
+    case OutcomeKind::returned: result.result = Returned{std::move(outcome.value)}; break;
     case OutcomeKind::tool_error:
       if (refused) {
         result.result = Denied{std::move(outcome.value), {}};
@@ -116,16 +114,12 @@ Outcome make_outcome(engine::Outcome outcome, host::CallHost& host, const CallSu
     case OutcomeKind::bad_arguments:
       result.result = ToolError{{}, std::move(outcome.message)};
       break;
-    case OutcomeKind::limit:
-      result.result = describe_limit(outcome, summary);
-      break;
-    case OutcomeKind::cancelled:
-      result.result = Cancelled{};
-      break;
+    case OutcomeKind::limit: result.result = describe_limit(outcome, summary); break;
+    case OutcomeKind::cancelled: result.result = Cancelled{}; break;
     case OutcomeKind::exited:
       if (!summary.command) {
-        result.result = Trapped{
-            fmt::format("the tool ended itself with exit code {}", outcome.exit_code), {}};
+        result.result =
+            Trapped{fmt::format("the tool ended itself with exit code {}", outcome.exit_code), {}};
       } else if (result.standard_output.size() > summary.limits.output.value) {
         outcome.limit = "output";
         result.result = describe_limit(outcome, summary);

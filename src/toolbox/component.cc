@@ -20,8 +20,8 @@ namespace {
 
 constexpr std::size_t maximum_description = 8 * 1024;
 
-std::string describe_tool(const engine::Description& description,
-                          const engine::Function& function, bool& cleaned) {
+std::string describe_tool(const engine::Description& description, const engine::Function& function,
+                          bool& cleaned) {
   CleanText text = clean_text(function.docs, maximum_description);
   cleaned = text.changed;
   std::string docs(trim(text.text));
@@ -64,9 +64,9 @@ class ComponentTool final : public Tool {
 }  // namespace
 
 bool is_known_import(std::string_view interface) {
-  constexpr std::array<std::string_view, 7> packages{"wasi:cli/",    "wasi:clocks/", "wasi:filesystem/",
-                                                     "wasi:http/",   "wasi:io/",     "wasi:random/",
-                                                     "wasi:sockets/"};
+  constexpr std::array<std::string_view, 7> packages{
+      "wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:http/",
+      "wasi:io/",  "wasi:random/", "wasi:sockets/"};
   return std::any_of(packages.begin(), packages.end(),
                      [&](std::string_view package) { return interface.starts_with(package); });
 }
@@ -103,8 +103,8 @@ Result<std::shared_ptr<Component>> Component::load(ComponentServices services, s
                   one_line(import, 120));
     }
   }
-  std::shared_ptr<Component> component(new Component(services, std::move(name),
-                                                     std::move(artifact), std::move(permissions)));
+  std::shared_ptr<Component> component(
+      new Component(services, std::move(name), std::move(artifact), std::move(permissions)));
   BELLJAR_TRY(component->named_,
               name_functions(component->name_, component->artifact_.description));
   if (component->named_.empty()) {
@@ -114,19 +114,16 @@ Result<std::shared_ptr<Component>> Component::load(ComponentServices services, s
   for (const NamedFunction& named : component->named_) {
     const engine::Function& function = component->artifact_.description.functions[named.function];
     if (function.is_command() || !named.dropped_resource.empty()) continue;
-    BELLJAR_CHECK(
-        in_context(make_schemas(component->artifact_.description, function), named.tool));
+    BELLJAR_CHECK(in_context(make_schemas(component->artifact_.description, function), named.tool));
   }
-  BELLJAR_TRY(component->plain_program_,
-              services.engine.load(component->artifact_.code.path(), component->function_names_,
-                                   false));
+  BELLJAR_TRY(component->plain_program_, services.engine.load(component->artifact_.code.path(),
+                                                              component->function_names_, false));
   return component;
 }
 
 bool Component::is_command() const {
-  return std::any_of(named_.begin(), named_.end(), [&](const NamedFunction& named) {
-    return function_of(named).is_command();
-  });
+  return std::any_of(named_.begin(), named_.end(),
+                     [&](const NamedFunction& named) { return function_of(named).is_command(); });
 }
 
 std::vector<std::string> Component::tool_names() const {
@@ -200,8 +197,7 @@ Result<std::shared_ptr<engine::Program>> Component::program(bool fuel) {
                 "the file {} has changed since it was loaded; load it again: belljar upgrade {}",
                 artifact_.path.native(), name_);
   }
-  BELLJAR_TRY(fuel_program_,
-              services_.engine.load(counted.code.path(), function_names_, true));
+  BELLJAR_TRY(fuel_program_, services_.engine.load(counted.code.path(), function_names_, true));
   return fuel_program_;
 }
 
@@ -255,8 +251,7 @@ class Component::ActiveCall final : public CallHandle,
   Result<void> find_live() {
     const engine::Function& function = component_->function_of(function_);
     if (function.resource.empty() && !component_->takes_resources(function)) return {};
-    BELLJAR_TRY(const auto live,
-                component_->services_.handles.find(call_.arguments, call_.client));
+    BELLJAR_TRY(const auto live, component_->services_.handles.find(call_.arguments, call_.client));
     live_ = live.value_or(0);
     if (live_ == 0 && !component_->services_.handles.has_room(call_.client)) {
       return fail(ErrorCode::unavailable,
@@ -264,8 +259,8 @@ class Component::ActiveCall final : public CallHandle,
     }
     if (!function_.dropped_resource.empty()) {
       const auto parsed = parse_json(call_.arguments, Bytes{64 << 20});
-      if (!parsed || !parsed->is_object() || parsed->size() != 1 ||
-          !parsed->contains("self") || !(*parsed)["self"].is_string() || live_ == 0) {
+      if (!parsed || !parsed->is_object() || parsed->size() != 1 || !parsed->contains("self") ||
+          !(*parsed)["self"].is_string() || live_ == 0) {
         return fail(ErrorCode::invalid_argument, "/self: expected the handle of a {}",
                     function_.dropped_resource);
       }
@@ -303,9 +298,9 @@ class Component::ActiveCall final : public CallHandle,
   void not_admitted() {
     const std::uint32_t most = grip_.snapshot->limits().instances;
     Outcome outcome;
-    outcome.result = belljar::LimitReached{
-        "instances", fmt::format("{} sandboxes", most), fmt::format("{} sandboxes", most),
-        fmt::format("limit=instances={}", most * 2)};
+    outcome.result = belljar::LimitReached{"instances", fmt::format("{} sandboxes", most),
+                                           fmt::format("{} sandboxes", most),
+                                           fmt::format("limit=instances={}", most * 2)};
     end(std::move(outcome));
   }
 
@@ -344,11 +339,10 @@ class Component::ActiveCall final : public CallHandle,
         .live = live_,
         .drop_handle = drop_handle_,
     };
-    auto invocation =
-        (*program)->start(function_.function, call_.arguments, settings, host_,
-                          [self = shared_from_this()](engine::Outcome outcome) {
-                            self->finished(std::move(outcome));
-                          });
+    auto invocation = (*program)->start(function_.function, call_.arguments, settings, host_,
+                                        [self = shared_from_this()](engine::Outcome outcome) {
+                                          self->finished(std::move(outcome));
+                                        });
     const std::lock_guard lock(mutex_);
     invocation_ = std::move(invocation);
     if (cancelled_) invocation_->cancel();
@@ -387,11 +381,11 @@ class Component::ActiveCall final : public CallHandle,
       if (!fresh.empty()) {
         component_->services_.refusals.settle(
             component_->host_, function_.tool, std::move(fresh),
-            [self = shared_from_this(), outcome = *std::move(result)](
-                std::vector<Refusal> settled, bool durable) mutable {
+            [self = shared_from_this(), outcome = *std::move(result)](std::vector<Refusal> settled,
+                                                                      bool durable) mutable {
               if (!durable) {
-                self->completion_(fail(ErrorCode::storage,
-                                       "a refusal could not be recorded; is the disk full?"));
+                self->completion_(
+                    fail(ErrorCode::storage, "a refusal could not be recorded; is the disk full?"));
                 return;
               }
               for (Refusal& refusal : outcome.refusals) {

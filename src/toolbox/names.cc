@@ -23,7 +23,8 @@ struct InterfaceName {
 
 InterfaceName split_interface(std::string_view text) {
   InterfaceName name;
-  if (const std::size_t at = text.find('@'); at != std::string_view::npos) text = text.substr(0, at);
+  if (const std::size_t at = text.find('@'); at != std::string_view::npos)
+    text = text.substr(0, at);
   const std::size_t colon = text.find(':');
   const std::size_t slash = text.rfind('/');
   if (colon == std::string_view::npos || slash == std::string_view::npos || slash < colon) {
@@ -51,8 +52,8 @@ bool is_plumbing(const engine::Function& function) {
 /// `[method]station.read` is `read`.
 std::string_view plain_name(const engine::Function& function) {
   std::string_view name = function.name;
-  if (const std::size_t bracket = name.find(']'); name.starts_with('[') &&
-                                                  bracket != std::string_view::npos) {
+  if (const std::size_t bracket = name.find(']');
+      name.starts_with('[') && bracket != std::string_view::npos) {
     name.remove_prefix(bracket + 1);
   }
   if (const std::size_t dot = name.find('.'); dot != std::string_view::npos) {
@@ -63,13 +64,11 @@ std::string_view plain_name(const engine::Function& function) {
 
 std::string own_name(const engine::Function& function) {
   switch (function.kind) {
-    case engine::FunctionKind::constructor:
-      return fmt::format("{}-new", function.resource);
+    case engine::FunctionKind::constructor: return fmt::format("{}-new", function.resource);
     case engine::FunctionKind::method:
     case engine::FunctionKind::fixed:
       return fmt::format("{}-{}", function.resource, plain_name(function));
-    case engine::FunctionKind::plain:
-      return std::string(plain_name(function));
+    case engine::FunctionKind::plain: return std::string(plain_name(function));
   }
   return {};
 }
@@ -97,9 +96,8 @@ std::map<std::string, std::string> interface_parts(const engine::Description& de
     const auto same_package = count([&](const InterfaceName& other) {
       return other.interface == name.interface && other.package == name.package;
     });
-    part = same_package == 1
-               ? fmt::format("{}_{}", name.package, name.interface)
-               : fmt::format("{}-{}_{}", name.space, name.package, name.interface);
+    part = same_package == 1 ? fmt::format("{}_{}", name.package, name.interface)
+                             : fmt::format("{}-{}_{}", name.space, name.package, name.interface);
   }
   return parts;
 }
@@ -122,10 +120,11 @@ Result<std::vector<NamedFunction>> name_functions(std::string_view component,
     name = shorten_tool_name(name);
     const auto [other, fresh] = taken.emplace(name, origin);
     if (!fresh) {
-      return fail(ErrorCode::load_failed,
-                  "the functions {} and {} would both be the tool \"{}\"; the component has to name "
-                  "them apart",
-                  other->second, origin, name);
+      return fail(
+          ErrorCode::load_failed,
+          "the functions {} and {} would both be the tool \"{}\"; the component has to name "
+          "them apart",
+          other->second, origin, name);
     }
     tools.push_back({std::move(name), function, std::move(dropped)});
     return {};
@@ -171,14 +170,13 @@ Result<std::size_t> find_tool(const std::vector<std::string>& names, std::string
   }
   const auto meant = closest(text, tails);
   constexpr std::size_t shown = 12;
-  const std::vector<std::string> few(names.begin(),
-                                     names.begin() + static_cast<std::ptrdiff_t>(
-                                                         std::min(names.size(), shown)));
+  const std::vector<std::string> few(
+      names.begin(), names.begin() + static_cast<std::ptrdiff_t>(std::min(names.size(), shown)));
   return fail(ErrorCode::not_found, "no tool \"{}\"; {}", one_line(text, 80),
-              meant          ? fmt::format("did you mean \"{}\"?", *meant)
+              meant           ? fmt::format("did you mean \"{}\"?", *meant)
               : names.empty() ? std::string("there are none")
-                             : fmt::format("there are {}{}", fmt::join(few, ", "),
-                                           names.size() > shown ? " and more" : ""));
+                              : fmt::format("there are {}{}", fmt::join(few, ", "),
+                                            names.size() > shown ? " and more" : ""));
 }
 
 }  // namespace belljar::toolbox

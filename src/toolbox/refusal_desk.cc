@@ -37,10 +37,10 @@ void RefusalDesk::note_request(std::shared_ptr<host::ComponentHost> component, p
     auto id = store::Grants(services.state)
                   .note_request(component->permissions().component(), grant, reason);
     if (!id) return done(std::move(id));
-    services.log.append({audit::RecordKind::request, services.clock.now(), component->subject(),
-                         fmt::format("\"permission\":{},\"reason\":{},\"request\":{}",
-                                     json_string(grant.text()), json_string(reason),
-                                     json_string(*id))});
+    services.log.append(
+        {audit::RecordKind::request, services.clock.now(), component->subject(),
+         fmt::format("\"permission\":{},\"reason\":{},\"request\":{}", json_string(grant.text()),
+                     json_string(reason), json_string(*id))});
     services.log.when_durable([done = std::move(done), id = *std::move(id)](bool durable) mutable {
       if (durable) return done(std::move(id));
       done(fail(ErrorCode::storage, "the request could not be recorded; is the disk full?"));
@@ -77,8 +77,9 @@ void RefusalDesk::work(Settling job) {
     if (equals != std::string::npos) {
       const auto kind = policy::parse_grant_kind(refusal.remedy.substr(0, equals));
       if (kind) {
-        auto id = store::Grants(services.state)
-                      .note_request(key, {*kind, refusal.remedy.substr(equals + 1)}, refusal.reason);
+        auto id =
+            store::Grants(services.state)
+                .note_request(key, {*kind, refusal.remedy.substr(equals + 1)}, refusal.reason);
         if (id) refusal.request_id = *std::move(id);
       }
     }
@@ -90,10 +91,8 @@ void RefusalDesk::work(Settling job) {
                      json_string(refusal.rule), json_string(refusal.reason),
                      json_string(refusal.request_id), refusal.times)});
   }
-  services.log.when_durable(
-      [done = std::move(job.done), refusals = std::move(job.refusals)](bool durable) mutable {
-        done(std::move(refusals), durable);
-      });
+  services.log.when_durable([done = std::move(job.done), refusals = std::move(job.refusals)](
+                                bool durable) mutable { done(std::move(refusals), durable); });
 }
 
 }  // namespace belljar::toolbox

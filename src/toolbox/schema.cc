@@ -50,10 +50,8 @@ Json primitive_schema(Primitive primitive) {
     case Primitive::u64: return wide_integer(false);
     case Primitive::s64: return wide_integer(true);
     case Primitive::f32:
-    case Primitive::f64:
-      return {{"type", {"number", "string"}}, {"pattern", "^(NaN|-?Infinity)$"}};
-    case Primitive::character:
-      return {{"type", "string"}, {"minLength", 1}, {"maxLength", 1}};
+    case Primitive::f64: return {{"type", {"number", "string"}}, {"pattern", "^(NaN|-?Infinity)$"}};
+    case Primitive::character: return {{"type", "string"}, {"minLength", 1}, {"maxLength", 1}};
     case Primitive::string: return {{"type", "string"}};
   }
   return {};
@@ -221,7 +219,8 @@ class Builder {
     std::string text;
     for (const Member& member : members) {
       const std::string docs = docs_of(member.docs);
-      if (!docs.empty()) text += fmt::format("{}{}: {}", text.empty() ? "" : "\n", member.name, docs);
+      if (!docs.empty())
+        text += fmt::format("{}{}: {}", text.empty() ? "" : "\n", member.name, docs);
     }
     return text;
   }
@@ -320,20 +319,21 @@ ToolSchemas command_schemas() {
         {{"type", "array"},
          {"items", {{"type", "string"}}},
          {"description", "The arguments, without the program's name"}}},
-       {"stdin", {{"type", "string"}, {"description", "What the program reads from its standard input"}}}},
+       {"stdin",
+        {{"type", "string"}, {"description", "What the program reads from its standard input"}}}},
       Json::array());
-  const Json output =
-      closed_object({{"exit-code", {{"type", "integer"}}},
-                     {"stdout", {{"type", "string"}}},
-                     {"stderr", {{"type", "string"}}}},
-                    Json::array({"exit-code", "stdout", "stderr"}));
+  const Json output = closed_object({{"exit-code", {{"type", "integer"}}},
+                                     {"stdout", {{"type", "string"}}},
+                                     {"stderr", {{"type", "string"}}}},
+                                    Json::array({"exit-code", "stdout", "stderr"}));
   return {input.dump(), output.dump(), true};
 }
 
 ToolSchemas drop_schemas(std::string_view resource) {
   const Json input = closed_object(
       {{"self",
-        {{"type", "string"}, {"description", fmt::format("the handle of the {} to give back", resource)}}}},
+        {{"type", "string"},
+         {"description", fmt::format("the handle of the {} to give back", resource)}}}},
       Json::array({"self"}));
   return {input.dump(), {}, false};
 }

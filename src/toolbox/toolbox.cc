@@ -22,17 +22,17 @@ Result<std::shared_ptr<const ToolSet>> Toolbox::build(std::vector<ToolGroup> gro
     for (const auto& tool : group.tools) {
       const auto [other, fresh] = set->by_name_.emplace(tool->info().name, tool);
       if (!fresh) {
-        return fail(ErrorCode::conflict,
-                    "{} and {} would both have the tool \"{}\"; load one of them under another name: "
-                    "NAME=FILE",
-                    other->second->info().group, group.name, tool->info().name);
+        return fail(
+            ErrorCode::conflict,
+            "{} and {} would both have the tool \"{}\"; load one of them under another name: "
+            "NAME=FILE",
+            other->second->info().group, group.name, tool->info().name);
       }
       set->tools_.push_back(tool);
     }
   }
-  std::sort(set->tools_.begin(), set->tools_.end(), [](const auto& a, const auto& b) {
-    return a->info().name < b->info().name;
-  });
+  std::sort(set->tools_.begin(), set->tools_.end(),
+            [](const auto& a, const auto& b) { return a->info().name < b->info().name; });
   set->groups_ = std::move(groups);
   return set;
 }

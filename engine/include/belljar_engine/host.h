@@ -45,7 +45,8 @@ class Host {
   virtual rust::Vec<Variable> environment() const noexcept = 0;
   virtual rust::Vec<rust::String> arguments() const noexcept = 0;
   virtual rust::Vec<std::uint8_t> standard_input() const noexcept = 0;
-  virtual void output(std::uint8_t stream, rust::Slice<const std::uint8_t> bytes) const noexcept = 0;
+  virtual void output(std::uint8_t stream,
+                      rust::Slice<const std::uint8_t> bytes) const noexcept = 0;
   virtual void progress(std::uint64_t items) const noexcept = 0;
   virtual FileReply file(const FileRequest& request) const noexcept = 0;
   virtual bool socket(rust::Str address, std::uint16_t port, SocketUse use) const noexcept = 0;

@@ -81,6 +81,8 @@ std::string explain(const CommandLine::Declared& command, const Style& style) {
 CommandLine::CommandLine() {
   app_.set_help_flag("-h,--help", "Show this");
   app_.add_flag("--version", version_, "Show the version");
+  // One command a line: what follows it is its own, also where it reads like another command.
+  app_.require_subcommand(0, 1);
   for (const CommandEntry& entry : command_table()) {
     CLI::App* const sub = app_.add_subcommand(std::string(entry.name), std::string(entry.summary));
     Declared declared{&entry, sub, entry.make()};

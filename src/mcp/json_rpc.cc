@@ -23,8 +23,7 @@ RpcError invalid(std::string message, std::optional<RpcId> id = std::nullopt) {
 std::optional<RpcId> read_id(od::value value) {
   od::json_type type{};
   if (value.type().get(type) != simdjson::SUCCESS) return std::nullopt;
-  std::string_view token = value.raw_json_token();
-  while (!token.empty() && (token.back() == ' ' || token.back() == '\t')) token.remove_suffix(1);
+  const std::string_view token = trim_token(value.raw_json_token());
   if (type == od::json_type::string) {
     std::string_view unescaped;
     if (value.get_string().get(unescaped) != simdjson::SUCCESS) return std::nullopt;
@@ -37,65 +36,69 @@ std::optional<RpcId> read_id(od::value value) {
   return RpcId(token);
 }
 
-/// Reads one message object. simdjson reads forward only, so the members are taken as they come.
+/// Reads one message object. simdjson reads forward only, so the members are taken as they come,
+/// and all of them: what comes behind an object that was left half-way is not where it seems.
 RpcParser::One read_message(od::object object) {
+  const RpcError broken{RpcCode::parse_error, "not valid JSON", {}, std::nullopt};
   RpcMessage message;
   std::optional<RpcId> id;
+  /// The first thing that is wrong.
+  std::string problem;
   bool has_id = false;
   bool has_method = false;
   bool has_answer = false;
   bool version = false;
+  bool params_are_wrong = false;
   unsigned seen = 0;
+  const auto wrong = [&](std::string text) {
+    if (problem.empty()) problem = std::move(text);
+  };
   for (auto field : object) {
     od::field member;
-    if (std::move(field).get(member) != simdjson::SUCCESS) {
-      return RpcError{RpcCode::parse_error, "not valid JSON", {}, id};
-    }
+    if (std::move(field).get(member) != simdjson::SUCCESS) return broken;
     std::string_view key;
-    if (member.unescaped_key().get(key) != simdjson::SUCCESS) {
-      return RpcError{RpcCode::parse_error, "not valid JSON", {}, id};
-    }
-    const auto once = [&](unsigned bit) { return (std::exchange(seen, seen | bit) & bit) == 0; };
-    bool fresh = true;
-    if (key == "jsonrpc") {
-      fresh = once(1);
+    if (member.unescaped_key().get(key) != simdjson::SUCCESS) return broken;
+    const auto once = [&](unsigned bit) {
+      if ((std::exchange(seen, seen | bit) & bit) == 0) return true;
+      wrong(fmt::format("\"{}\" is given twice", key));
+      return false;
+    };
+    if (key == "jsonrpc" && once(1)) {
       std::string_view text;
       version = member.value().get_string().get(text) == simdjson::SUCCESS && text == "2.0";
-    } else if (key == "id") {
-      fresh = once(2);
+    } else if (key == "id" && once(2)) {
       has_id = true;
       id = read_id(member.value());
-    } else if (key == "method") {
-      fresh = once(4);
-      std::string_view text;
-      if (member.value().get_string().get(text) != simdjson::SUCCESS) {
-        return invalid("\"method\" has to be a string", id);
-      }
-      message.method = text;
+    } else if (key == "method" && once(4)) {
       has_method = true;
-    } else if (key == "params") {
-      fresh = once(8);
+      std::string_view text;
+      if (member.value().get_string().get(text) == simdjson::SUCCESS) {
+        message.method = text;
+      } else {
+        wrong("\"method\" has to be a string");
+      }
+    } else if (key == "params" && once(8)) {
       od::object params;
       if (member.value().get_object().get(params) == simdjson::SUCCESS) {
-        if (params.raw_json().get(message.params) != simdjson::SUCCESS) {
-          return RpcError{RpcCode::parse_error, "not valid JSON", {}, id};
-        }
-      } else if (!member.value().is_null()) {
-        message.params = "[";
+        if (params.raw_json().get(message.params) != simdjson::SUCCESS) return broken;
+      } else {
+        params_are_wrong = !member.value().is_null();
       }
     } else if (key == "result" || key == "error") {
       has_answer = true;
     }
-    if (!fresh) return invalid(fmt::format("\"{}\" is given twice", key), id);
   }
-  if (!version) return invalid("\"jsonrpc\" has to be \"2.0\"", id);
-  if (has_answer && !has_method) {
+  if (!version) wrong("\"jsonrpc\" has to be \"2.0\"");
+  const bool response = has_answer && !has_method;
+  if (!response && !has_method) wrong("\"method\" is missing");
+  if (!response && has_id && !id) wrong("\"id\" has to be a string or an integer");
+  if (!problem.empty()) return invalid(std::move(problem), std::move(id));
+  if (response) {
     message.kind = RpcMessage::Kind::response;
     return message;
   }
-  if (!has_method) return invalid("\"method\" is missing", id);
-  if (has_id && !id) return invalid("\"id\" has to be a string or an integer");
-  if (message.params == "[") {
+  // A notification is never answered, whatever is wrong with it.
+  if (params_are_wrong && id) {
     return RpcError{RpcCode::invalid_params, "\"params\" has to be an object", {}, id};
   }
   if (message.params.empty()) message.params = "{}";
@@ -105,6 +108,11 @@ RpcParser::One read_message(od::object object) {
 }
 
 }  // namespace
+
+std::string_view trim_token(std::string_view token) {
+  const std::size_t end = token.find_last_not_of(" \t\r\n");
+  return token.substr(0, end == std::string_view::npos ? 0 : end + 1);
+}
 
 std::variant<RpcParser::Frame, RpcError> RpcParser::parse(std::string_view text) {
   const RpcError broken{RpcCode::parse_error, "not valid JSON", {}, std::nullopt};

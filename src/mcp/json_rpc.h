@@ -43,6 +43,9 @@ struct RpcError {
   std::optional<RpcId> id;
 };
 
+/// A token as simdjson gives it, without the white space behind it (RFC 8259, section 2).
+[[nodiscard]] std::string_view trim_token(std::string_view token);
+
 /// Takes frames apart. Keeps its buffers, so one a reader.
 class RpcParser {
  public:

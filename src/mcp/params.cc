@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace belljar::mcp {
 namespace {
@@ -39,8 +40,7 @@ std::string string_member(od::value value, std::string_view name) {
 std::optional<std::string> token_member(od::value value) {
   od::json_type type{};
   check(value.type().get(type));
-  std::string_view token = value.raw_json_token();
-  while (!token.empty() && (token.back() == ' ' || token.back() == '\t')) token.remove_suffix(1);
+  const std::string_view token = trim_token(value.raw_json_token());
   if (type == od::json_type::string) {
     std::string_view unescaped;
     check(value.get_string().get(unescaped));
@@ -53,15 +53,24 @@ std::optional<std::string> token_member(od::value value) {
   return std::string(token);
 }
 
+/// Hands over the members, and refuses one that is given twice: of two readers, one could take the
+/// first and the other the last, and what one has checked is not what the other does. `each` says
+/// whether it knows the member; those that nobody reads may come as often as they like.
 template <typename Each>
 void each_member(od::object object, Each each) {
+  std::vector<std::string> seen;
   for (auto field : object) {
     od::field member;
     check(std::move(field).get(member));
-    std::string_view key;
-    check(member.unescaped_key().get(key));
+    std::string_view unescaped;
+    check(member.unescaped_key().get(unescaped));
     // The key's buffer is used again for the value.
-    each(std::string(key), member.value());
+    std::string key(unescaped);
+    if (!each(key, member.value())) continue;
+    if (std::find(seen.begin(), seen.end(), key) != seen.end()) {
+      throw Malformed{fmt::format("\"{}\" is given twice", key)};
+    }
+    seen.push_back(std::move(key));
   }
 }
 
@@ -83,7 +92,10 @@ RequestMeta read_meta(od::object object) {
       meta.log_level = optional_string(value);
     } else if (key == "progressToken") {
       meta.progress_token = token_member(value);
+    } else {
+      return false;
     }
+    return true;
   });
   return meta;
 }
@@ -116,9 +128,9 @@ RequestParams read_object(od::object object) {
       params.has_notifications = true;
       each_member(notifications, [&](const std::string& wish, od::value wanted) {
         bool flag = false;
-        if (wish == "toolsListChanged" && wanted.get_bool().get(flag) == simdjson::SUCCESS) {
-          params.tools_list_changed = flag;
-        }
+        if (wish != "toolsListChanged") return false;
+        if (wanted.get_bool().get(flag) == simdjson::SUCCESS) params.tools_list_changed = flag;
+        return true;
       });
     } else if (key == "_meta") {
       od::object meta;
@@ -126,7 +138,10 @@ RequestParams read_object(od::object object) {
         throw Malformed{"\"_meta\" has to be an object"};
       }
       params.meta = read_meta(meta);
+    } else {
+      return false;
     }
+    return true;
   });
   return params;
 }

@@ -17,7 +17,7 @@ using Deadline = std::chrono::steady_clock::time_point;
 
 /// How long anything may take before a test fails. Long, since it says nothing about speed: it
 /// tells what hangs from what is slow on a busy machine.
-inline constexpr std::chrono::seconds patience{90};
+inline constexpr std::chrono::seconds patience{60};
 [[nodiscard]] inline Deadline soon() { return std::chrono::steady_clock::now() + patience; }
 
 /// A descriptor of ours that is closed with its owner.

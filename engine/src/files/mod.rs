@@ -380,9 +380,10 @@ struct Entry {
     kind: rustix::fs::FileType,
 }
 
-/// Reads the entries of an open directory, without itself and its parent. Blocks.
-fn entries(directory: &OwnedFd) -> io::Result<impl Iterator<Item = io::Result<Entry>> + use<>> {
-    let entries = rustix::fs::Dir::read_from(directory).map_err(error)?;
+/// Reads the entries of an open directory, without itself and its parent. Blocks. Nothing is opened
+/// for it: a confined process may not.
+fn entries(directory: OwnedFd) -> io::Result<impl Iterator<Item = io::Result<Entry>>> {
+    let entries = rustix::fs::Dir::new(directory).map_err(error)?;
     Ok(entries.filter_map(|entry| match entry {
         Ok(entry) => match entry.file_name().to_str() {
             Ok("." | "..") => None,

@@ -211,7 +211,7 @@ impl types::HostDescriptor for GuestView<'_> {
     ) -> FsResult<Resource<types::DirectoryEntryStream>> {
         let descriptor = self.descriptor(&fd)?;
         let opened = self.files().open_entries(descriptor.directory()?).await?;
-        let read = move || entries(&opened)?.take(ENTRY_LIMIT + 1).collect::<io::Result<Vec<_>>>();
+        let read = move || entries(opened)?.take(ENTRY_LIMIT + 1).collect::<io::Result<Vec<_>>>();
         let read = tokio::task::spawn_blocking(read).await;
         let entries = read.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
         if entries.len() > ENTRY_LIMIT {

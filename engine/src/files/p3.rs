@@ -278,7 +278,7 @@ impl Listing {
             };
             let list = sender.clone();
             let read = move || -> io::Result<()> {
-                for entry in super::entries(&opened?)? {
+                for entry in super::entries(opened?)? {
                     let entry = entry?;
                     let entry = DirectoryEntry { type_: kind(entry.kind), name: entry.name };
                     if list.blocking_send(Ok(entry)).is_err() {

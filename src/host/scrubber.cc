@@ -37,8 +37,9 @@ std::string base64_core(std::string_view secret, std::size_t offset) {
 SecretPatterns::SecretPatterns(const std::vector<std::string_view>& secrets) {
   for (const std::string_view secret : secrets) {
     if (secret.size() < 2) continue;
-    // Covers the plain form as well: nothing has to be encoded.
+    // Covers the plain form as well: nothing has to be encoded. Only a percent sign always is.
     add(Form::percent, std::string(secret));
+    if (secret.find('%') != std::string_view::npos) add(Form::literal, std::string(secret));
     add(Form::hexadecimal,
         to_hex({reinterpret_cast<const std::uint8_t*>(secret.data()), secret.size()}));
     for (std::size_t offset = 0; offset < 3; ++offset) {
@@ -66,10 +67,12 @@ void SecretPatterns::add(Form form, std::string text) {
   } else if (form == Form::literal) {
     beginnings_.set(pair_index(text[0], text[1]));
   } else {
-    // The first may be written out or as %XX, and so may the second.
-    beginnings_.set(pair_index(text[0], text[1]));
-    beginnings_.set(pair_index(text[0], '%'));
-    if (text[1] == ' ') beginnings_.set(pair_index(text[0], '+'));
+    // The first may be written out or as %XX, and so may the second; a blank also as a plus.
+    const auto forms = [](char c) { return std::array{c, c == ' ' ? '+' : c}; };
+    for (const char first : forms(text[0])) {
+      beginnings_.set(pair_index(first, '%'));
+      for (const char second : forms(text[1])) beginnings_.set(pair_index(first, second));
+    }
     for (const char digit : std::string_view("0123456789abcdefABCDEF")) {
       beginnings_.set(pair_index('%', digit));
     }
@@ -93,7 +96,7 @@ SecretPatterns::Comparison SecretPatterns::compare(const Pattern& pattern, std::
         ++at;
         break;
       case Form::percent:
-        if (c == wanted || (wanted == ' ' && c == '+')) {
+        if (wanted != '%' && (c == wanted || (wanted == ' ' && c == '+'))) {
           ++at;
           break;
         }
@@ -109,53 +112,53 @@ SecretPatterns::Comparison SecretPatterns::compare(const Pattern& pattern, std::
   return {Kind::full, at};
 }
 
-std::string Scrubber::run(const SecretPatterns& patterns, std::string& text, End end,
-                          std::uint64_t& found) {
+std::string Scrubber::run(const SecretPatterns& patterns, State& state, End end) {
   using Kind = SecretPatterns::Comparison::Kind;
+  std::string& text = state.text;
+  // Secrets may overlap, so what is hidden is looked at as well: `text` stays as it came until it
+  // is passed on.
+  std::size_t hidden = state.hidden;
+  std::string safe;
   std::size_t at = 0;
-  while (at < text.size()) {
+  for (; at < text.size(); ++at) {
     const bool last = at + 1 == text.size();
-    if (!last && !patterns.beginnings_.test(pair_index(text[at], text[at + 1]))) {
-      ++at;
-      continue;
+    if (last || patterns.beginnings_.test(pair_index(text[at], text[at + 1]))) {
+      std::size_t length = 0;
+      bool partial = false;
+      for (const auto& pattern : patterns.patterns_) {
+        const auto compared = SecretPatterns::compare(pattern, std::string_view(text).substr(at));
+        if (compared.kind == Kind::full) length = std::max(length, compared.length);
+        partial = partial || compared.kind == Kind::partial;
+      }
+      // What may become a longer secret waits, even if it holds a shorter one.
+      if (partial && end == End::open) break;
+      if (length > 0) {
+        if (at >= hidden) ++state.found;
+        hidden = std::max(hidden, at + length);
+      }
     }
-    std::size_t length = 0;
-    bool partial = false;
-    for (const auto& pattern : patterns.patterns_) {
-      const auto compared = SecretPatterns::compare(pattern, std::string_view(text).substr(at));
-      if (compared.kind == Kind::full) length = std::max(length, compared.length);
-      partial = partial || compared.kind == Kind::partial;
-    }
-    if (length > 0) {
-      std::fill_n(text.begin() + static_cast<std::ptrdiff_t>(at), length, '*');
-      ++found;
-      at += length;
-    } else if (partial && end == End::open) {
-      break;
-    } else {
-      ++at;
-    }
+    safe += at < hidden ? '*' : text[at];
   }
-  std::string safe = text.substr(0, at);
   text.erase(0, at);
+  state.hidden = hidden - std::min(hidden, at);
   return safe;
 }
 
 std::string Scrubber::push(std::string_view piece) {
   if (patterns_->empty()) return std::string(piece);
-  waiting_ += piece;
-  return run(*patterns_, waiting_, End::open, found_);
+  state_.text += piece;
+  return run(*patterns_, state_, End::open);
 }
 
 std::string Scrubber::finish() {
-  std::string rest = std::exchange(waiting_, {});
-  return run(*patterns_, rest, End::closed, found_);
+  std::string rest = run(*patterns_, state_, End::closed);
+  state_.hidden = 0;
+  return rest;
 }
 
 std::string Scrubber::scrub(std::string_view text) const {
-  std::string copy(text);
-  std::uint64_t found = 0;
-  return run(*patterns_, copy, End::closed, found);
+  State state{.text = std::string(text), .hidden = 0, .found = 0};
+  return run(*patterns_, state, End::closed);
 }
 
 }  // namespace belljar::host

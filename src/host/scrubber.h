@@ -52,16 +52,21 @@ class Scrubber {
   [[nodiscard]] std::string finish();
   /// Scrubs a text that is complete in itself.
   [[nodiscard]] std::string scrub(std::string_view text) const;
-  [[nodiscard]] std::uint64_t found() const noexcept { return found_; }
+  [[nodiscard]] std::uint64_t found() const noexcept { return state_.found; }
 
  private:
   enum class End { open, closed };
-  [[nodiscard]] static std::string run(const SecretPatterns& patterns, std::string& text, End end,
-                                       std::uint64_t& found);
+  struct State {
+    /// What waits, as it came.
+    std::string text;
+    /// How much of its beginning belongs to a secret that was found.
+    std::size_t hidden = 0;
+    std::uint64_t found = 0;
+  };
+  [[nodiscard]] static std::string run(const SecretPatterns& patterns, State& state, End end);
 
   std::shared_ptr<const SecretPatterns> patterns_;
-  std::string waiting_;
-  std::uint64_t found_ = 0;
+  State state_;
 };
 
 }  // namespace belljar::host

@@ -177,9 +177,11 @@ bool filter_system_calls(bool keyring) {
   }
   // Sockets of the local machine and of the internet, no others.
   refuse(SCMP_SYS(socket), SCMP_A0(SCMP_CMP_GT, AF_INET6));
-  refuse(SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_AX25));
-  refuse(SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_IPX));
-  refuse(SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_APPLETALK));
+  for (std::uint64_t family = AF_INET + 1; family < AF_INET6; ++family) {
+    refuse(SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, family));
+  }
+  // Nor packets that the kernel has not made, which root could.
+  refuse(SCMP_SYS(socket), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xF, SOCK_RAW));
   loaded = loaded && seccomp_load(filter) == 0;
   seccomp_release(filter);
   return loaded;

@@ -7,8 +7,8 @@
 
 #include <array>
 #include <cerrno>
-#include <climits>
 
+#include "host/link_rules.h"
 #include "host/walk.h"
 #include "support/result.h"
 #include "support/text.h"
@@ -43,25 +43,6 @@ FileStatus convert(const struct stat& status) {
 timespec to_timespec(std::int64_t nanoseconds) {
   if (nanoseconds < 0) return {.tv_sec = 0, .tv_nsec = UTIME_OMIT};
   return {.tv_sec = nanoseconds / 1'000'000'000, .tv_nsec = nanoseconds % 1'000'000'000};
-}
-
-/// Whether a link that says `target`, in the folder that `path` is in, stays below the mount's
-/// root. Guests cannot follow one that does not; other programs on the machine could.
-bool stays_inside(std::string_view path, std::string_view target) {
-  if (target.empty() || target.starts_with('/')) return false;
-  int depth = -1;
-  for (const std::string_view part : split(path, '/')) {
-    if (part == "..") return false;
-    if (!part.empty() && part != ".") ++depth;
-  }
-  for (const std::string_view part : split(target, '/')) {
-    if (part == "..") {
-      if (--depth < 0) return false;
-    } else if (!part.empty() && part != ".") {
-      ++depth;
-    }
-  }
-  return true;
 }
 
 /// One operation on a mount.
@@ -114,6 +95,9 @@ class Operation {
     if (auto allowed = check_change(*target); !allowed) {
       return std::unexpected(std::move(allowed).error());
     }
+    if (auto allowed = check_links(*from, *target); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
     return done(::renameat(from->folder.get(), from->name.c_str(), target->folder.get(),
                            target->name.c_str()),
                 false);
@@ -138,14 +122,11 @@ class Operation {
   }
 
   WalkResult<FileAnswer> symbolic_link() {
-    if (!stays_inside(request_.path, request_.target)) {
-      return std::unexpected(denied(EPERM, "storage",
-                                    fmt::format("a link to {} would lead out of the granted folder",
-                                                one_line(request_.target, 200)),
-                                    true));
-    }
     auto place = place_for_new(request_.path);
     if (!place) return std::unexpected(std::move(place).error());
+    if (!stays_inside(place->depth, request_.target)) {
+      return std::unexpected(leads_out(request_.target));
+    }
     return done(::symlinkat(request_.target.c_str(), place->folder.get(), place->name.c_str()),
                 true);
   }
@@ -156,14 +137,13 @@ class Operation {
     if (auto allowed = check(*place, false); !allowed) {
       return std::unexpected(std::move(allowed).error());
     }
-    std::array<char, PATH_MAX> buffer{};
-    const ssize_t length =
-        ::readlinkat(place->folder.get(), place->name.c_str(), buffer.data(), buffer.size());
-    if (length < 0) return std::unexpected(failed(errno));
-    FileAnswer answer;
-    answer.reply.target.assign(buffer.data(), static_cast<std::size_t>(length));
+    if (place->name.empty()) return std::unexpected(failed(EINVAL));
+    auto target = link_target(place->folder.get(), place->name);
+    if (!target) return std::unexpected(failed(target.error()));
     // What an absolute link says is about the host.
-    if (answer.reply.target.starts_with('/')) return std::unexpected(failed(EPERM));
+    if (target->starts_with('/')) return std::unexpected(failed(EPERM));
+    FileAnswer answer;
+    answer.reply.target = *std::move(target);
     return answer;
   }
 
@@ -173,6 +153,9 @@ class Operation {
     if (auto allowed = check(*place, true); !allowed) {
       return std::unexpected(std::move(allowed).error());
     }
+    const mode_t mode = place->status.st_mode;
+    if (!S_ISREG(mode) && !S_ISDIR(mode) && !S_ISLNK(mode)) return std::unexpected(special());
+    if (has_other_names(place->status)) return std::unexpected(other_names(place->status, true));
     const std::array times{to_timespec(request_.access_time),
                            to_timespec(request_.modification_time)};
     const std::string name = place->name.empty() ? "." : place->name;
@@ -188,6 +171,40 @@ class Operation {
   [[nodiscard]] std::string shown() const {
     return fmt::format("{}/{}", mount_.mount().rule.guest == "/" ? "" : mount_.mount().rule.guest,
                        one_line(request_.path, 200));
+  }
+
+  [[nodiscard]] static WalkFailure leads_out(std::string_view target) {
+    return denied(
+        EPERM, "storage",
+        fmt::format("a link to {} would lead out of the granted folder", one_line(target, 200)),
+        true);
+  }
+  [[nodiscard]] WalkFailure special() const {
+    return denied(EACCES, "storage",
+                  fmt::format("{} is a device, pipe or socket, and never opened", shown()), false);
+  }
+  [[nodiscard]] bool has_other_names(const struct stat& status) const {
+    return !S_ISDIR(status.st_mode) && status.st_nlink > 1 && !mount_.mount().rule.hardlinks;
+  }
+  [[nodiscard]] WalkFailure other_names(const struct stat& status, bool write) const {
+    return denied(EACCES, "storage.allow hardlinks",
+                  fmt::format("{} has {} names, one of which may be outside the granted folder",
+                              shown(), status.st_nlink),
+                  write);
+  }
+
+  /// Whether links that move still lead nowhere outside.
+  [[nodiscard]] static WalkResult<void> check_links(const Place& from, const Place& to) {
+    if (S_ISLNK(from.status.st_mode)) {
+      const auto target = link_target(from.folder.get(), from.name);
+      if (!target) return std::unexpected(failed(target.error()));
+      if (!stays_inside(to.depth, *target)) return std::unexpected(leads_out(*target));
+    } else if (S_ISDIR(from.status.st_mode) && to.depth < from.depth) {
+      const auto inside = links_stay_inside(from.folder.get(), from.name, to.depth);
+      if (!inside) return std::unexpected(inside.error());
+      if (!*inside) return std::unexpected(leads_out("a place above, in what is moved,"));
+    }
+    return {};
   }
 
   /// Whether policy allows reading, or writing, at a place.
@@ -248,37 +265,30 @@ class Operation {
     if (request_.create && request_.exclusive) return std::unexpected(failed(EEXIST));
     const mode_t mode = place.status.st_mode;
     if (S_ISLNK(mode)) return std::unexpected(failed(ELOOP));
-    if (is_kernel_file_system(place.target.get())) {
-      return std::unexpected(denied(
-          EACCES, "storage", fmt::format("{} is the kernel's, and never opened", shown()), false));
-    }
     const bool folder = S_ISDIR(mode);
-    if (!folder && !S_ISREG(mode)) {
-      return std::unexpected(
-          denied(EACCES, "storage",
-                 fmt::format("{} is a device, pipe or socket, and never opened", shown()), false));
-    }
+    if (!folder && !S_ISREG(mode)) return std::unexpected(special());
     if (request_.directory && !folder) return std::unexpected(failed(ENOTDIR));
-    if (folder && (request_.write || request_.truncate)) return std::unexpected(failed(EISDIR));
+    const bool writes = request_.write || request_.truncate;
+    if (folder && writes) return std::unexpected(failed(EISDIR));
     for (const bool write : {false, true}) {
-      if (!(write ? request_.write || request_.truncate : request_.read)) continue;
+      // Who says neither gets a descriptor to read from.
+      if (!(write ? writes : request_.read || !writes)) continue;
       if (auto allowed = check(place, write); !allowed) {
         return std::unexpected(std::move(allowed).error());
       }
     }
-    if (!folder && place.status.st_nlink > 1 && !mount_.mount().rule.hardlinks) {
-      return std::unexpected(
-          denied(EACCES, "storage.allow hardlinks",
-                 fmt::format("{} has {} names, one of which may be outside the granted folder",
-                             shown(), place.status.st_nlink),
-                 false));
-    }
+    if (has_other_names(place.status)) return std::unexpected(other_names(place.status, false));
     const int access = request_.write      ? (request_.read ? O_RDWR : O_WRONLY)
                        : request_.truncate ? O_RDWR
                                            : O_RDONLY;
     FileAnswer answer;
     answer.reply.status = convert(place.status);
     if (place.name.empty()) {
+      if (mount_.is_file()) {
+        return std::unexpected(denied(EACCES, "storage.allow",
+                                      "one file is granted, and not the folder that it is in",
+                                      false));
+      }
       answer.reply.descriptor.reset(open_name(place.folder.get(), ".", O_RDONLY | O_DIRECTORY, 0));
     } else {
       // Non-blocking, in case that a pipe has taken the name since it was looked at.
@@ -293,9 +303,9 @@ class Operation {
     }
     struct stat opened{};
     if (::fstat(answer.reply.descriptor.get(), &opened) != 0) return std::unexpected(failed(errno));
-    const bool same = id_of(opened) == id_of(place.status) &&
-                      (opened.st_nlink == 1 || folder || mount_.mount().rule.hardlinks);
-    if (!same) return std::unexpected(failed(ESTALE));
+    if (id_of(opened) != id_of(place.status) || has_other_names(opened)) {
+      return std::unexpected(failed(ESTALE));
+    }
     if (request_.truncate && ::ftruncate(answer.reply.descriptor.get(), 0) != 0) {
       return std::unexpected(failed(errno));
     }
@@ -362,6 +372,7 @@ Result<std::shared_ptr<const OpenMount>> OpenMount::open(const policy::Mount& mo
   UniqueFd root(::open(mount.rule.host.c_str(), O_PATH | O_CLOEXEC));
   struct stat status{};
   if (!root || ::fstat(root.get(), &status) != 0) return refused(errno_text(errno));
+  if (!opened->learn_denied()) return refused("it lies within what a rule denies");
   if (S_ISREG(status.st_mode)) {
     opened->only_ = mount.rule.host.filename().native();
     opened->mount_.rule.host = mount.rule.host.parent_path();
@@ -376,6 +387,36 @@ Result<std::shared_ptr<const OpenMount>> OpenMount::open(const policy::Mount& mo
     return refused("it is the kernel's, not a place for files");
   opened->root_ = std::move(root);
   return opened;
+}
+
+bool OpenMount::learn_denied() {
+  namespace fs = std::filesystem;
+  const auto inside = [](const fs::path& path, const fs::path& folder) {
+    const fs::path relative = path.lexically_relative(folder);
+    return !relative.empty() && *relative.begin() != "..";
+  };
+  std::error_code ignored;
+  const fs::path& written_root = mount_.rule.host;
+  const fs::path real_root = fs::weakly_canonical(written_root, ignored);
+  for (const auto* const rules : {&mount_.denied, &mount_.denied_elsewhere}) {
+    for (const policy::StorageRule& rule : *rules) {
+      // As it is written, and as it lies when its links are followed now: a guest that takes such
+      // a link away does not take the rule away with it.
+      const fs::path real = fs::weakly_canonical(rule.host, ignored);
+      if (inside(real_root, real)) {
+        if (rule.access.read) mount_.rule.access.read = false;
+        if (rule.access.write) mount_.rule.access.write = false;
+        continue;
+      }
+      const bool by_words = inside(rule.host, written_root);
+      if (by_words) denied_.push_back({rule.access, rule.host.lexically_relative(written_root)});
+      if (!inside(real, real_root)) continue;
+      fs::path relative = real.lexically_relative(real_root);
+      if (by_words && denied_.back().below == relative) continue;
+      denied_.push_back({rule.access, std::move(relative)});
+    }
+  }
+  return mount_.rule.access.read || mount_.rule.access.write;
 }
 
 FileAnswer OpenMount::perform(const FileRequest& request, const OpenMount& to) const {

@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,16 +44,27 @@ class OpenMount {
   [[nodiscard]] static Result<std::shared_ptr<const OpenMount>> open(const policy::Mount& mount);
 
   [[nodiscard]] const policy::Mount& mount() const noexcept { return mount_; }
+  /// Whether one file is granted, and the folder around it is not.
+  [[nodiscard]] bool is_file() const noexcept { return !only_.empty(); }
   /// `to` is the mount that a rename or link goes to; it may be this one.
   [[nodiscard]] FileAnswer perform(const engine::FileRequest& request, const OpenMount& to) const;
 
  private:
   OpenMount() = default;
+  /// Finds out what the rules deny here; false where they leave nothing.
+  [[nodiscard]] bool learn_denied();
+
+  /// What a rule denies, by its path from the root.
+  struct DeniedPath {
+    policy::Access access;
+    std::filesystem::path below;
+  };
 
   policy::Mount mount_;
   UniqueFd root_;
   /// Where the grant is for one file: its name, and `root_` is its folder.
   std::string only_;
+  std::vector<DeniedPath> denied_;
 
   friend class Walk;
 };

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <condition_variable>
 #include <csignal>
 #include <mutex>
@@ -120,6 +121,7 @@ class OpenerProcess {
         continue;
       }
       wanted.denied.insert(wanted.denied.end(), own->denied.begin(), own->denied.end());
+      wanted.denied_elsewhere = own->denied_elsewhere;
       opened.mounts.push_back(std::move(wanted));
     }
     auto table = DirectFiles().open(opened.mounts);
@@ -279,12 +281,18 @@ class RemoteMounts final : public MountTable {
   const std::vector<std::string>& problems() const override { return problems_; }
 
   FileAnswer perform(const engine::FileRequest& request) const override {
+    FileAnswer failed;
+    // Longer ones exist nowhere, and would not fit into a packet.
+    for (const std::string* const text : {&request.path, &request.to_path, &request.target}) {
+      if (text->size() < PATH_MAX) continue;
+      failed.reply.error = ENAMETOOLONG;
+      return failed;
+    }
     auto reply =
         channel_->ask({{"kind", "file"}, {"table", table_}, {"request", to_json(request)}});
     if (!reply) {
-      FileAnswer answer;
-      answer.reply.error = EIO;
-      return answer;
+      failed.reply.error = EIO;
+      return failed;
     }
     FileAnswer answer = answer_from_json(reply->json);
     answer.reply.descriptor = std::move(reply->descriptor);

@@ -51,8 +51,8 @@ std::optional<int> push_names(std::string_view path, std::deque<std::string>& na
     if (part.size() > maximum_name) return ENAMETOOLONG;
     names.insert(names.begin() + static_cast<std::ptrdiff_t>(at++), std::string(part));
   }
-  // "folder/" names a folder.
-  if (path.ends_with('/') && at > 0) {
+  // "folder/" and "folder/." name a folder.
+  if ((path.ends_with('/') || path.ends_with("/.")) && at > 0) {
     names.insert(names.begin() + static_cast<std::ptrdiff_t>(at), ".");
   }
   if (names.size() > maximum_depth) return ENAMETOOLONG;
@@ -95,13 +95,12 @@ bool is_kernel_file_system(int descriptor) {
 Walk::Walk(const OpenMount& mount) : mount_(mount) { look_up_denied(); }
 
 void Walk::look_up_denied() {
-  for (const policy::StorageRule& rule : mount_.mount_.denied) {
+  for (const OpenMount::DeniedPath& rule : mount_.denied_) {
     Denied denied;
     denied.access = rule.access;
     UniqueFd folder(::fcntl(mount_.root_.get(), F_DUPFD_CLOEXEC, 0));
-    // The names are those of the host's own path, which the person wrote and links may be in.
-    const auto relative = rule.host.lexically_relative(mount_.mount_.rule.host);
-    for (const auto& part : relative) {
+    // The names are those of a path that the person wrote, which links may be in.
+    for (const auto& part : rule.below) {
       struct stat status{};
       if (!folder || ::fstat(folder.get(), &status) != 0) {
         // A folder on the way is missing: nothing is there to be denied yet.
@@ -184,12 +183,18 @@ WalkResult<Place> Walk::to(std::string_view path, bool follow, bool may_miss) {
       if (error != ENOENT || !last) return std::unexpected(failed(error));
       apply_denied(here.id, name, nullptr, access);
       if (!may_miss) return std::unexpected(failed(ENOENT));
-      return Place{std::move(here.folder), name, {}, {}, access};
+      return Place{std::move(here.folder), name, {}, {}, access, steps.size() - 1};
     }
     struct stat status{};
     if (::fstat(target.get(), &status) != 0) return std::unexpected(failed(errno));
     const FileId id = id_of(status);
     apply_denied(here.id, name, &id, access);
+    // The root is none of the kernel's, so only another file system can be.
+    if (id.device != here.id.device && is_kernel_file_system(target.get())) {
+      return std::unexpected(
+          denied(EACCES, "storage",
+                 fmt::format("{} is the kernel's, and never opened", one_line(path, 200)), false));
+    }
     if (S_ISLNK(status.st_mode) && (!last || follow)) {
       if (++links > maximum_links) return std::unexpected(failed(ELOOP));
       const auto link = read_link(target.get());
@@ -198,7 +203,10 @@ WalkResult<Place> Walk::to(std::string_view path, bool follow, bool may_miss) {
       if (const auto error = push_names(*link, names)) return std::unexpected(failed(*error));
       continue;
     }
-    if (last) return Place{std::move(here.folder), name, std::move(target), status, access};
+    if (last) {
+      return Place{std::move(here.folder), name, std::move(target), status, access,
+                   steps.size() - 1};
+    }
     if (!S_ISDIR(status.st_mode)) return std::unexpected(failed(ENOTDIR));
     if (!access.read && !access.write) {
       return std::unexpected(denied(EACCES, "storage.deny",
@@ -212,8 +220,11 @@ WalkResult<Place> Walk::to(std::string_view path, bool follow, bool may_miss) {
   Step& here = steps.back();
   struct stat status{};
   if (::fstat(here.folder.get(), &status) != 0) return std::unexpected(failed(errno));
+  // The folder of a file that is granted alone is not granted with it.
+  if (!mount_.only_.empty()) here.access.write = false;
   UniqueFd target(::fcntl(here.folder.get(), F_DUPFD_CLOEXEC, 0));
-  return Place{std::move(here.folder), {}, std::move(target), status, here.access};
+  return Place{std::move(here.folder), {}, std::move(target), status, here.access,
+               steps.size() - 1};
 }
 
 }  // namespace belljar::host

@@ -39,6 +39,8 @@ struct Place {
   struct stat status{};
   /// What may be done there.
   policy::Access access;
+  /// Folders between the root and `folder`, with itself.
+  std::size_t depth = 0;
 };
 
 /// Walks paths of one mount. Made for one operation.

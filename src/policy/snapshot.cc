@@ -183,12 +183,15 @@ void Snapshot::compile_mounts(const Sources& sources) {
       rule.access = bounded_access(*sources.ceiling, rule, false);
     }
     std::vector<StorageRule> denied_below;
+    std::vector<StorageRule> denied_elsewhere;
     for (const StorageRule& denial : denials) {
       if (is_below(rule.host, denial.host)) {
         if (denial.access.read) rule.access.read = false;
         if (denial.access.write) rule.access.write = false;
       } else if (is_below(denial.host, rule.host)) {
         denied_below.push_back(denial);
+      } else {
+        denied_elsewhere.push_back(denial);
       }
     }
     if (!rule.access.read && !rule.access.write) continue;
@@ -197,14 +200,14 @@ void Snapshot::compile_mounts(const Sources& sources) {
       return mount.rule.guest == rule.guest;
     });
     if (same == mounts_.end()) {
-      mounts_.push_back({std::move(rule), std::move(denied_below)});
+      mounts_.push_back({std::move(rule), std::move(denied_below), std::move(denied_elsewhere)});
     } else if (same->rule.host == rule.host) {
       same->rule.access.read = same->rule.access.read || rule.access.read;
       same->rule.access.write = same->rule.access.write || rule.access.write;
       same->rule.hardlinks = same->rule.hardlinks || rule.hardlinks;
     } else {
       // The later grant takes the place.
-      *same = {std::move(rule), std::move(denied_below)};
+      *same = {std::move(rule), std::move(denied_below), std::move(denied_elsewhere)};
     }
   }
 }

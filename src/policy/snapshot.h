@@ -43,6 +43,8 @@ struct Mount {
   StorageRule rule;
   /// Folders and files below it that stay closed, with the kind of access that is denied.
   std::vector<StorageRule> denied;
+  /// All other denials. By its words none of them meets this folder; through links it may.
+  std::vector<StorageRule> denied_elsewhere;
 };
 
 /// The limits of a call.

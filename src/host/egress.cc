@@ -139,7 +139,8 @@ class CurlEgress final : public Egress {
     if (!lane) lane = std::make_unique<Lane>(*loop_);
     if (lane->closing != 0) loop_->cancel(std::exchange(lane->closing, 0));
     lane->most = most;
-    if (queued_ >= options_.waiting) {
+    // A tool that asks for thousands at once takes no other's place.
+    if (queued_ >= options_.waiting || lane->waiting.size() >= options_.waiting_of_one) {
       exchange->fail(engine::HttpFailure::internal,
                      "too many requests are waiting; try again later");
       return;

@@ -83,6 +83,8 @@ struct EgressOptions {
   std::size_t concurrency = 256;
   /// Requests that wait; more are refused.
   std::size_t waiting = 4'096;
+  /// Requests of one pool that wait.
+  std::size_t waiting_of_one = 512;
   std::chrono::milliseconds name_timeout{5'000};
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds head_timeout{30'000};

@@ -72,7 +72,10 @@ Exchange::Exchange(ExchangeContext context, EgressRequest request,
     : context_(context),
       request_(std::move(request)),
       principal_(std::move(principal)),
-      sink_(std::move(sink)) {}
+      sink_(std::move(sink)) {
+  // Content in a HEAD request has no meaning (RFC 9110, 9.3.2), and libcurl would send a PUT.
+  if (request_.method == "HEAD") request_.has_body = false;
+}
 
 Exchange::~Exchange() { release_handle(); }
 
@@ -343,7 +346,13 @@ bool Exchange::take_header(std::string_view line) {
   }
   const std::size_t colon = content.find(':');
   if (colon == std::string_view::npos) return true;
-  std::string name = to_lower(trim(content.substr(0, colon)));
+  std::string name = to_lower(scrubber_->scrub(trim(content.substr(0, colon))));
+  // Nobody asked for other codings of the transfer (RFC 9112, 7.4), and nobody would undo them.
+  if (name == "transfer-encoding" &&
+      !equals_ignoring_case(trim(content.substr(colon + 1)), "chunked")) {
+    stopped_ = {HttpFailure::protocol, "the response is encoded in a way that was not asked for"};
+    return false;
+  }
   if (std::find(hop_headers.begin(), hop_headers.end(), name) != hop_headers.end()) return true;
   response_headers_.push_back({std::move(name), scrubber_->scrub(trim(content.substr(colon + 1)))});
   return true;
@@ -405,7 +414,15 @@ void Exchange::resume_download() {
 }
 
 bool Exchange::provide(std::string_view bytes) {
+  if (!request_.has_body) return true;
   const std::lock_guard lock(upload_mutex_);
+  // libcurl sends what it is given: what is beyond the announced length would be the next request
+  // of the connection (RFC 9112, 11.2).
+  provided_ += bytes.size();
+  if (request_.content_length && provided_ > *request_.content_length) {
+    upload_problem_ = "the request's body is longer than its content-length says";
+    return true;
+  }
   upload_.emplace_back(bytes);
   upload_bytes_ += bytes.size();
   upload_throttled_ = upload_bytes_ >= upload_window;
@@ -415,11 +432,14 @@ bool Exchange::provide(std::string_view bytes) {
 void Exchange::finish_upload() {
   const std::lock_guard lock(upload_mutex_);
   upload_finished_ = true;
+  if (request_.content_length && provided_ < *request_.content_length) {
+    upload_problem_ = "the request's body is shorter than its content-length says";
+  }
 }
 
 void Exchange::abort_upload() {
   const std::lock_guard lock(upload_mutex_);
-  upload_aborted_ = true;
+  upload_problem_ = "the request's body was not finished";
 }
 
 void Exchange::resume_upload() {
@@ -437,8 +457,8 @@ std::size_t Exchange::give_upload(char* buffer, std::size_t room) {
   std::size_t given = 0;
   {
     const std::lock_guard lock(upload_mutex_);
-    if (upload_aborted_) {
-      stopped_ = {HttpFailure::bad_request, "the request's body was not finished"};
+    if (!upload_problem_.empty()) {
+      stopped_ = {HttpFailure::bad_request, upload_problem_};
       return CURL_READFUNC_ABORT;
     }
     while (given < room && !upload_.empty()) {

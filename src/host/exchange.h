@@ -121,7 +121,9 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   std::size_t upload_bytes_ = 0;
   std::size_t upload_offset_ = 0;
   bool upload_finished_ = false;
-  bool upload_aborted_ = false;
+  std::uint64_t provided_ = 0;
+  /// Why the body cannot be sent to its end.
+  std::string upload_problem_;
   bool upload_throttled_ = false;
 };
 

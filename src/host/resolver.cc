@@ -133,8 +133,9 @@ Result<std::shared_ptr<Resolver::Channel>> Resolver::channel() {
   channel->settings = settings;
   constexpr int tries = 2;
   ares_options options{};
-  // A name is looked up as it is: no search domains, which would turn it into another.
-  options.flags = ARES_FLAG_NOSEARCH;
+  // A name is looked up as it is: no search domains and no aliases of the environment, which would
+  // turn it into another.
+  options.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES;
   options.timeout = static_cast<int>(timeout_.count() / (tries + 1));
   options.tries = tries;
   options.sock_state_cb = Channel::socket_state;

@@ -82,7 +82,16 @@ Result<void> CallHost::prepare() {
     exposed_.push_back({rule.name, rule.place, rule.detail,
                         std::make_shared<const store::SecretValue>(*std::move(value))});
   }
+  if (exposed_.empty()) return {};
+  std::vector<std::string_view> values;
+  for (const OutgoingSecret& secret : exposed_) values.push_back(secret.value->reveal());
+  exposed_patterns_ = std::make_shared<const SecretPatterns>(values);
   return {};
+}
+
+std::string CallHost::for_the_record(std::string text) const {
+  if (!exposed_patterns_) return text;
+  return Scrubber(exposed_patterns_).scrub(text);
 }
 
 std::shared_ptr<const policy::Snapshot> CallHost::newer() {
@@ -457,8 +466,14 @@ policy::Decision CallHost::decide_address(const policy::Address& address) {
 
 Result<std::vector<OutgoingSecret>> CallHost::secrets_for(const EgressRequest& request) {
   std::vector<OutgoingSecret> secrets;
+  const auto now = newer();
   for (const policy::SecretRule& rule : grip_.snapshot->secrets()) {
     if (!rule.host || !rule.host->matches(request.host)) continue;
+    if (now &&
+        std::find(now->secrets().begin(), now->secrets().end(), rule) == now->secrets().end()) {
+      refuse("secret", rule.name, no_longer());
+      continue;
+    }
     // A credential over a clear connection is a credential for everybody.
     if (request.scheme != policy::Scheme::https) {
       const bool loopback = request.host.name == "localhost" ||
@@ -499,9 +514,10 @@ void CallHost::sending(const EgressRequest& request, const std::vector<OutgoingS
   use("network", fmt::format("{} {}", request.method, request.log_url()), "network.allow");
   Services& services = component_->services();
   for (const OutgoingSecret& secret : secrets) {
-    services.log.append({audit::RecordKind::use, services.clock.now(), component_->subject(),
-                         fmt::format("\"permission\":\"secret\",\"what\":{},\"for\":{}",
-                                     json_string(secret.name), json_string(request.log_url()))});
+    services.log.append(
+        {audit::RecordKind::use, services.clock.now(), component_->subject(),
+         fmt::format("\"permission\":\"secret\",\"what\":{},\"for\":{}", json_string(secret.name),
+                     json_string(for_the_record(request.log_url())))});
   }
   if (secrets.empty()) {
     durable(true);
@@ -514,13 +530,15 @@ void CallHost::finished(const EgressRequest& request, int status, std::uint64_t 
   Services& services = component_->services();
   services.log.append(
       {audit::RecordKind::use, services.clock.now(), component_->subject(),
-       fmt::format("\"permission\":\"network\",\"what\":{},\"status\":{},\"received\":{}",
-                   json_string(fmt::format("{} {}", request.method, request.log_url())), status,
-                   received)});
+       fmt::format(
+           "\"permission\":\"network\",\"what\":{},\"status\":{},\"received\":{}",
+           json_string(for_the_record(fmt::format("{} {}", request.method, request.log_url()))),
+           status, received)});
 }
 
 void CallHost::refuse(std::string_view kind, std::string what, const policy::Decision& decision,
                       bool hint) {
+  what = for_the_record(std::move(what));
   const std::lock_guard lock(mutex_);
   for (Refusal& known : refusals_) {
     if (known.kind == kind && known.what == what) {
@@ -532,20 +550,22 @@ void CallHost::refuse(std::string_view kind, std::string what, const policy::Dec
   // A guest that tries everything gets no longer answer than one that tries a hundred things.
   constexpr std::size_t maximum_refusals = 100;
   if (refusals_.size() >= maximum_refusals) return;
-  refusals_.push_back({.kind = std::string(kind),
-                       .what = std::move(what),
-                       .rule = decision.rule,
-                       .reason = decision.reason,
-                       .remedy = decision.remedy ? decision.remedy->text() : std::string(),
-                       .request_id = {},
-                       .times = 1,
-                       .hint = hint});
+  refusals_.push_back(
+      {.kind = std::string(kind),
+       .what = std::move(what),
+       .rule = decision.rule,
+       .reason = for_the_record(decision.reason),
+       .remedy = for_the_record(decision.remedy ? decision.remedy->text() : std::string()),
+       .request_id = {},
+       .times = 1,
+       .hint = hint});
 }
 
-void CallHost::use(std::string_view kind, std::string_view what, std::string_view rule) {
+void CallHost::use(std::string_view kind, std::string_view used, std::string_view rule) {
+  const std::string what = for_the_record(std::string(used));
   {
     const std::lock_guard lock(mutex_);
-    const auto key = std::pair(std::string(kind), std::string(what));
+    const auto key = std::pair(std::string(kind), what);
     const auto known = uses_.find(key);
     if (known != uses_.end()) {
       ++known->second;

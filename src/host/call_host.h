@@ -16,6 +16,7 @@
 #include "engine/host.h"
 #include "host/component_host.h"
 #include "host/egress.h"
+#include "host/scrubber.h"
 
 namespace belljar::host {
 
@@ -87,7 +88,9 @@ class CallHost final : public engine::Host,
   std::shared_ptr<const policy::Snapshot> newer();
   void refuse(std::string_view kind, std::string what, const policy::Decision& decision,
               bool hint = false);
-  void use(std::string_view kind, std::string_view what, std::string_view rule);
+  void use(std::string_view kind, std::string_view used, std::string_view rule);
+  /// Without the secrets that the guest itself has: it may put them into a path or a URL.
+  [[nodiscard]] std::string for_the_record(std::string text) const;
   engine::FileReply no_mount(const engine::FileRequest& request, std::string_view path);
   [[nodiscard]] std::string shown_path(std::uint32_t mount, std::string_view path) const;
 
@@ -98,10 +101,13 @@ class CallHost final : public engine::Host,
   std::atomic<std::uint64_t> files_epoch_;
   std::atomic<std::uint64_t> sockets_epoch_;
 
+  /// Secrets that the policy gives to the guest itself. Set before the call starts.
+  std::vector<OutgoingSecret> exposed_;
+  std::shared_ptr<const SecretPatterns> exposed_patterns_;
+
   mutable std::mutex mutex_;
   std::uint64_t newer_epoch_;
   std::shared_ptr<const policy::Snapshot> newer_;
-  std::vector<OutgoingSecret> exposed_;
   std::vector<Refusal> refusals_;
   /// What was used and how often, by kind and target.
   std::map<std::pair<std::string, std::string>, std::uint32_t> uses_;

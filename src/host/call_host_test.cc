@@ -1,0 +1,331 @@
+#include "host/call_host.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <future>
+#include <mutex>
+
+#include "host/testing/network.h"
+#include "host/testing/temporary_folder.h"
+#include "store/state.h"
+
+namespace belljar::host {
+namespace {
+
+using engine::FileOperation;
+using engine::FileRequest;
+using engine::SocketUse;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using testing::Network;
+using ::testing::Not;
+using testing::RawServer;
+using ::testing::SizeIs;
+
+constexpr std::string_view secret_value = "sk-Tr0ub4dor/&3+x=";
+
+/// Keeps what is recorded, as the text that would be stored.
+class KeptLog final : public audit::Log {
+ public:
+  void append(audit::Record record) override {
+    const std::lock_guard lock(mutex_);
+    lines_.push_back(audit::body_of(record));
+  }
+  void when_durable(std::move_only_function<void(bool)> done) override { done(true); }
+  [[nodiscard]] std::vector<std::string> lines() const {
+    const std::lock_guard lock(mutex_);
+    return lines_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> lines_;
+};
+
+/// A component with real collaborators, and a policy that a person approved.
+class CallHostTest : public ::testing::Test {
+ protected:
+  CallHostTest() {
+    auto state = store::State::open(
+        {folder_ / "state", folder_ / "state", folder_ / "state", folder_ / "state"}, clock_);
+    EXPECT_TRUE(state) << state.error().describe();
+    state_ = *std::move(state);
+    secrets_ = std::make_unique<store::Secrets>(*state_, store::SecretKeyPlace::file);
+    services_ = std::make_unique<Services>(
+        Services{*state_, *secrets_, log_, files_, network_.egress(), clock_, capabilities_,
+                 [](const char*) -> std::optional<std::string> { return std::nullopt; }});
+    folder_.write("granted/file", "hello");
+  }
+
+  void approve(const std::string& rules) {
+    const auto done = store::Grants(*state_).approve_policy(
+        key_, "policy.yaml", "version: \"1.1\"\npermissions:\n" + rules, {"a person", "test"});
+    ASSERT_TRUE(done) << done.error().describe();
+  }
+  void revoke() { ASSERT_TRUE(store::Grants(*state_).revoke_all(key_.name)); }
+
+  std::shared_ptr<CallHost> call() {
+    auto component = std::make_shared<ComponentHost>(
+        *services_, std::make_shared<Permissions>(*state_, key_, "session", Permissions::Fixed{}),
+        true);
+    auto grip = component->grip();
+    EXPECT_TRUE(grip) << grip.error().describe();
+    auto host = std::make_shared<CallHost>(component, *std::move(grip), CallInputs{});
+    const auto prepared = host->prepare();
+    EXPECT_TRUE(prepared) << prepared.error().describe();
+    return host;
+  }
+  std::string storage(std::string_view access) const {
+    return fmt::format(
+        "  storage:\n    allow: [{{uri: \"fs://{}/granted\", access: [{}], guest: /data}}]\n",
+        folder_.path().native(), access);
+  }
+  static FileRequest creating(std::string path) {
+    FileRequest request;
+    request.path = std::move(path);
+    request.create = true;
+    request.write = true;
+    return request;
+  }
+  static FileRequest reading(std::string path) {
+    FileRequest request;
+    request.path = std::move(path);
+    request.read = true;
+    return request;
+  }
+  static std::vector<std::string> refused(const CallHost& host) {
+    std::vector<std::string> whats;
+    for (const Refusal& refusal : host.refusals()) whats.push_back(refusal.what);
+    return whats;
+  }
+  static engine::LookupAnswer look_up(CallHost& host, std::string_view name) {
+    std::promise<engine::LookupAnswer> answer;
+    const auto pending = host.begin_lookup(
+        name, [&](engine::LookupAnswer found) { answer.set_value(std::move(found)); });
+    return answer.get_future().get();
+  }
+  testing::Response fetch(CallHost& host, engine::HttpRequest request) {
+    const auto inbox = std::make_shared<testing::Inbox>();
+    const auto transfer =
+        host.begin_http(std::move(request), std::make_unique<testing::InboxSink>(inbox));
+    return inbox->wait();
+  }
+
+  testing::TemporaryFolder folder_;
+  SystemClock clock_;
+  store::ComponentKey key_{"tool", std::string(64, 'a')};
+  KeptLog log_;
+  DirectFiles files_;
+  std::vector<Capability> capabilities_;
+  Network network_;
+  std::unique_ptr<store::State> state_;
+  std::unique_ptr<store::Secrets> secrets_;
+  std::unique_ptr<Services> services_;
+};
+
+TEST_F(CallHostTest, WithoutAPolicyNothingIsPossible) {
+  const auto host = call();
+  EXPECT_THAT(host->environment(), IsEmpty());
+  EXPECT_THAT(host->arguments(), IsEmpty());
+  ASSERT_THAT(host->preopens(), SizeIs(1)) << "an empty root, by which refusals get their names";
+  EXPECT_NE(host->file(reading("data/file")).error, 0);
+  EXPECT_FALSE(host->socket(*policy::Address::parse("127.0.0.1"), 80, SocketUse::tcp_connect));
+  EXPECT_TRUE(look_up(*host, "a.test").denied);
+  EXPECT_EQ(fetch(*host, Network::get("a.test")).failure, engine::HttpFailure::denied);
+  EXPECT_EQ(network_.names().lookups(), 0U);
+  EXPECT_THAT(refused(*host), ElementsAre("read /data/file", "connect to tcp:127.0.0.1:80",
+                                          "look up a.test", "GET http://a.test/"));
+}
+
+TEST_F(CallHostTest, A34ACallMakesOnlySoManyFiles) {
+  approve(storage("read, write") + "  resources: {files: 3}\n");
+  const auto host = call();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(host->file(creating(fmt::format("new{}", i))).error, 0);
+  }
+  EXPECT_EQ(host->file(creating("new3")).error, EDQUOT);
+  for (const FileOperation operation :
+       {FileOperation::create_directory, FileOperation::link, FileOperation::symbolic_link}) {
+    FileRequest request;
+    request.operation = operation;
+    request.path = "another";
+    request.to_path = "another";
+    request.target = "file";
+    EXPECT_EQ(host->file(request).error, EDQUOT);
+  }
+  EXPECT_EQ(host->file(reading("file")).error, 0) << "reading is none of it";
+  EXPECT_EQ(call()->file(creating("new3")).error, 0) << "another call has a count of its own";
+}
+
+TEST_F(CallHostTest, ARevokedFolderIsClosedToARunningCall) {
+  approve(storage("read, write"));
+  const auto host = call();
+  EXPECT_EQ(host->file(creating("new")).error, 0);
+  EXPECT_TRUE(host->still_granted());
+  revoke();
+  EXPECT_TRUE(host->grants_changed());
+  EXPECT_FALSE(host->still_granted());
+  EXPECT_EQ(host->file(reading("file")).error, EACCES);
+  EXPECT_THAT(refused(*host), Contains("read /data/file"));
+}
+
+TEST_F(CallHostTest, AFolderRevokedBeforeItsFirstUseIsClosedAsWell) {
+  approve(storage("read, write"));
+  const auto host = call();
+  revoke();
+  EXPECT_EQ(host->file(reading("file")).error, EACCES);
+  EXPECT_EQ(host->file(creating("new")).error, EACCES);
+}
+
+TEST_F(CallHostTest, A50RawSocketsNeedAGrantByName) {
+  approve("  network:\n    allow:\n      - tcp: \"db.test:5432\"\n      - cidr: 127.0.0.1/32\n");
+  const auto host = call();
+  const policy::Address address = *policy::Address::parse("127.0.0.1");
+  EXPECT_FALSE(host->socket(address, 5432, SocketUse::tcp_connect))
+      << "an address was reached without its name having been looked up";
+  EXPECT_TRUE(look_up(*host, "other.test").denied);
+  EXPECT_TRUE(look_up(*host, "db.test.evil.test").denied);
+  EXPECT_THAT(look_up(*host, "db.test").addresses, SizeIs(1));
+  EXPECT_TRUE(host->socket(address, 5432, SocketUse::tcp_connect));
+  EXPECT_FALSE(host->socket(address, 5433, SocketUse::tcp_connect));
+  EXPECT_FALSE(host->socket(address, 5432, SocketUse::udp_send));
+  EXPECT_FALSE(host->socket(*policy::Address::parse("127.0.0.2"), 5432, SocketUse::tcp_connect));
+  EXPECT_FALSE(host->socket(address, 5432, SocketUse::tcp_listen));
+  EXPECT_FALSE(host->socket(address, 8080, SocketUse::tcp_bind));
+  EXPECT_FALSE(host->sockets_revoked());
+  revoke();
+  EXPECT_TRUE(host->sockets_revoked());
+  EXPECT_FALSE(host->socket(address, 5432, SocketUse::tcp_connect));
+}
+
+TEST_F(CallHostTest, A50OddNamesAreNotLookedUp) {
+  approve("  network:\n    allow:\n      - tcp: \"db.test:5432\"\n      - cidr: 127.0.0.1/32\n");
+  const auto host = call();
+  for (const std::string& name :
+       {std::string(), std::string("db.test\0.evil", 13), std::string("db..test"),
+        std::string(1'000, 'a'), std::string("db.test\n"), std::string("[::1%eth0]"),
+        std::string("*.db.test"), std::string(".")}) {
+    const engine::LookupAnswer answer = look_up(*host, name);
+    EXPECT_TRUE(answer.failed) << name;
+    EXPECT_THAT(answer.addresses, IsEmpty());
+  }
+  EXPECT_EQ(network_.names().lookups(), 0U);
+}
+
+/// Calls with a secret that is bound to key.test on the loopback.
+class SecretsTest : public CallHostTest {
+ protected:
+  SecretsTest() {
+    EXPECT_TRUE(secrets_->set("key", store::SecretValue(std::string(secret_value))));
+    EXPECT_TRUE(secrets_->set("other", store::SecretValue("another-tools-secret")));
+  }
+  std::string authority(std::string_view host) const {
+    return fmt::format("{}:{}", host, server_.port());
+  }
+  std::string rules(std::string_view secret) const {
+    return fmt::format(
+        "  network:\n    allow:\n      - host: \"http://{}\"\n      - host: \"http://{}\"\n"
+        "      - cidr: 127.0.0.1/32\n  secrets:\n    allow: [{}]\n",
+        authority("localhost"), authority("b.test"), secret);
+  }
+  std::vector<std::string> requests() {
+    const std::lock_guard lock(mutex_);
+    return requests_;
+  }
+  std::string everything_recorded() const {
+    std::string all;
+    for (const std::string& line : log_.lines()) all += line + "\n";
+    return all;
+  }
+
+  std::mutex mutex_;
+  std::vector<std::string> requests_;
+  RawServer server_{RawServer::answering("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello",
+                                         &requests_, &mutex_)};
+};
+
+TEST_F(SecretsTest, A52ASecretGoesToItsHostOnlyAndTheGuestSeesAPlaceholder) {
+  approve(rules("{name: key, host: localhost, header: X-Api-Key}"));
+  const auto host = call();
+  const auto variables = host->environment();
+  ASSERT_THAT(variables, SizeIs(1));
+  EXPECT_EQ(variables.front().key, "KEY");
+  EXPECT_EQ(variables.front().value, "belljar-secret:key");
+  EXPECT_EQ(fetch(*host, Network::get(authority("localhost"))).body, "hello");
+  EXPECT_EQ(fetch(*host, Network::get(authority("b.test"))).body, "hello");
+  ASSERT_THAT(requests(), SizeIs(2));
+  EXPECT_THAT(requests()[0], HasSubstr(fmt::format("X-Api-Key: {}\r\n", secret_value)));
+  EXPECT_THAT(requests()[1], Not(HasSubstr("Api-Key")));
+  EXPECT_THAT(everything_recorded(), HasSubstr("\"permission\":\"secret\",\"what\":\"key\""));
+  EXPECT_THAT(everything_recorded(), Not(HasSubstr("Tr0ub")));
+}
+
+TEST_F(SecretsTest, A52ASecretDoesNotGoOverAClearConnection) {
+  approve(rules("{name: key, host: b.test, header: X-Api-Key}"));
+  EXPECT_EQ(fetch(*call(), Network::get(authority("b.test"))).body, "hello");
+  ASSERT_THAT(requests(), SizeIs(1));
+  EXPECT_THAT(requests()[0], Not(HasSubstr("Api-Key")));
+}
+
+TEST_F(SecretsTest, A54AnotherComponentsSecretIsNotThere) {
+  approve(rules("{name: key, host: localhost, header: X-Api-Key}"));
+  const auto host = call();
+  engine::HttpRequest request = Network::get(authority("localhost"));
+  request.headers = {{"X-Other", "belljar-secret:other"}};
+  static_cast<void>(fetch(*host, request));
+  ASSERT_THAT(requests(), SizeIs(1));
+  EXPECT_THAT(requests()[0], HasSubstr("x-other: belljar-secret:other\r\n"))
+      << "a placeholder is a text like any other";
+  EXPECT_THAT(requests()[0], Not(HasSubstr("another-tools-secret")));
+}
+
+TEST_F(SecretsTest, ARevokedSecretIsNotSentByARunningCall) {
+  approve(rules("{name: key, host: localhost, header: X-Api-Key}"));
+  const auto host = call();
+  revoke();
+  approve(
+      fmt::format("  network:\n    allow:\n      - host: \"http://{}\"\n"
+                  "      - cidr: 127.0.0.1/32\n",
+                  authority("localhost")));
+  EXPECT_EQ(fetch(*host, Network::get(authority("localhost"))).body, "hello");
+  ASSERT_THAT(requests(), SizeIs(1));
+  EXPECT_THAT(requests()[0], Not(HasSubstr("Api-Key")));
+  EXPECT_THAT(refused(*host), Contains("key"));
+}
+
+TEST_F(SecretsTest, A53ASecretThatTheGuestHasStaysOutOfTheLog) {
+  approve(rules("{name: key, expose: true}"));
+  const auto host = call();
+  ASSERT_THAT(host->environment(), SizeIs(1));
+  EXPECT_EQ(host->environment().front().value, secret_value);
+  std::string encoded;
+  for (const char c : secret_value) encoded += fmt::format("%{:02X}", static_cast<unsigned>(c));
+  static_cast<void>(fetch(*host, Network::get(authority("b.test"), "/" + encoded)));
+  static_cast<void>(fetch(*host, Network::get("refused.test", "/" + encoded)));
+  static_cast<void>(look_up(*host, "sk-tr0ub4dor.test"));
+  static_cast<void>(host->file(reading("data/" + std::string(secret_value))));
+  ASSERT_THAT(requests(), SizeIs(1));
+  EXPECT_THAT(requests()[0], HasSubstr(encoded)) << "what the guest has, it may send";
+  std::string all = everything_recorded();
+  for (const Refusal& refusal : host->refusals()) {
+    all += refusal.what + refusal.reason + refusal.remedy + "\n";
+  }
+  EXPECT_THAT(all, Not(HasSubstr(std::string(secret_value))));
+  EXPECT_THAT(all, Not(HasSubstr(encoded)));
+}
+
+TEST_F(SecretsTest, ASecretThatIsNotSetIsSaidByItsNameAndNothingIsSent) {
+  approve(rules("{name: missing, host: localhost, header: X-Api-Key}"));
+  const testing::Response response = fetch(*call(), Network::get(authority("localhost")));
+  EXPECT_THAT(response.message, HasSubstr("belljar secret set missing"));
+  EXPECT_THAT(requests(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace belljar::host

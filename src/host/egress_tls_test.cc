@@ -1,0 +1,285 @@
+// TLS, and guests that read slowly.
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <fstream>
+#include <optional>
+#include <random>
+
+#include "host/testing/network.h"
+#include "host/testing/temporary_folder.h"
+
+namespace belljar::host {
+namespace {
+
+using engine::HttpFailure;
+using testing::Flight;
+using testing::Network;
+using testing::PolicyPrincipal;
+using testing::RawServer;
+using testing::Response;
+
+/// A web server in Python that serves the files of a folder over TLS, each connection on a thread
+/// of its own, and says its port first.
+constexpr const char* server_program = R"(
+import functools, http.server, ssl, sys
+folder, certificate, key = sys.argv[1:]
+class Files(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *_): pass
+server = http.server.ThreadingHTTPServer(
+    ("127.0.0.1", 0), functools.partial(Files, directory=folder))
+server.daemon_threads = True
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(certificate, key)
+server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+)";
+
+/// A program that runs, with what it writes.
+class Program {
+ public:
+  explicit Program(const std::vector<std::string>& words) {
+    std::vector<char*> arguments;
+    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    std::array<int, 2> ends{};
+    if (::pipe2(ends.data(), O_CLOEXEC) != 0) throw std::runtime_error("no pipe");
+    output_.reset(ends[0]);
+    const UniqueFd write_end(ends[1]);
+    posix_spawn_file_actions_t actions{};
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_adddup2(&actions, ends[1], 1);
+    ::posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    const int error = ::posix_spawnp(&process_, words.front().c_str(), &actions, nullptr,
+                                     arguments.data(), environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    if (error != 0) throw std::runtime_error(words.front() + " does not start");
+  }
+  ~Program() {
+    if (process_ > 0) {
+      ::kill(process_, SIGKILL);
+      static_cast<void>(wait());
+    }
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  int wait() {
+    int status = 0;
+    ::waitpid(std::exchange(process_, 0), &status, 0);
+    return status;
+  }
+  std::string line() const {
+    std::string text;
+    char c = 0;
+    while (::read(output_.get(), &c, 1) == 1 && c != '\n') text += c;
+    return text;
+  }
+
+ private:
+  pid_t process_ = 0;
+  UniqueFd output_;
+};
+
+/// A server for the name tls.test, with a certificate that nobody but the test trusts.
+class TlsServer {
+ public:
+  TlsServer() {
+    const std::string key = (folder_ / "key.pem").native();
+    Program maker({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                   "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=tls.test",
+                   "-addext", "subjectAltName=DNS:tls.test", "-keyout", key, "-out",
+                   certificate()});
+    if (maker.wait() != 0) throw std::runtime_error("no certificate");
+    server_.emplace(std::vector<std::string>{"python3", "-c", server_program,
+                                             folder_.make_folder("files").native(), certificate(),
+                                             key});
+    port_ = server_->line();
+  }
+
+  void serve(std::string_view name, std::string_view body) const {
+    folder_.write(fmt::format("files/{}", name), body);
+  }
+  [[nodiscard]] std::string certificate() const { return (folder_ / "certificate.pem").native(); }
+  [[nodiscard]] std::string authority(std::string_view name = "tls.test") const {
+    return fmt::format("{}:{}", name, port_);
+  }
+  [[nodiscard]] EgressOptions options() const {
+    EgressOptions options;
+    options.certificates = certificate();
+    return options;
+  }
+  [[nodiscard]] std::shared_ptr<PolicyPrincipal> principal(
+      std::string_view name = "tls.test") const {
+    return std::make_shared<PolicyPrincipal>(Network::policy_for("https://" + authority(name)) +
+                                             "  resources: {response: 64Mi}\n");
+  }
+  [[nodiscard]] engine::HttpRequest get(std::string_view target,
+                                        std::string_view name = "tls.test") const {
+    engine::HttpRequest request = Network::get(authority(name), target);
+    request.scheme = "https";
+    return request;
+  }
+
+ private:
+  testing::TemporaryFolder folder_;
+  std::optional<Program> server_;
+  std::string port_;
+};
+
+std::string random_text(std::size_t size) {
+  std::mt19937_64 random(size);
+  std::string text(size, '\0');
+  for (char& c : text) c = static_cast<char>(random());
+  return text;
+}
+
+TEST(EgressTlsTest, FetchesOverTls) {
+  TlsServer server;
+  const std::string body = random_text(std::size_t{8} << 20);
+  server.serve("large", body);
+  Network network(server.options());
+  const Response response = network.fetch(server.principal(), server.get("/large"));
+  EXPECT_EQ(response.message, "");
+  EXPECT_EQ(response.status, 200);
+  EXPECT_TRUE(response.body == body) << response.body.size() << " bytes came";
+}
+
+TEST(EgressTlsTest, Http11IsWhatIsSpoken) {
+  // libcurl 7.88 takes up to 32 MiB of each HTTP/2 stream whose reader waits; over HTTP/1.1 what a
+  // guest does not read stays in the kernel.
+  std::mutex mutex;
+  std::string hello;
+  RawServer server([&](const testing::Connection& connection) {
+    std::string text;
+    connection.receive_some(text);
+    const std::lock_guard lock(mutex);
+    hello = text;
+  });
+  const std::string authority = fmt::format("tls.test:{}", server.port());
+  Network network;
+  engine::HttpRequest request = Network::get(authority);
+  request.scheme = "https";
+  const auto principal =
+      std::make_shared<PolicyPrincipal>(Network::policy_for("https://" + authority));
+  EXPECT_TRUE(network.fetch(principal, request).failure);
+  const std::lock_guard lock(mutex);
+  EXPECT_NE(hello.find("tls.test"), std::string::npos) << "no name for the certificate";
+  EXPECT_EQ(hello.find(std::string("\x02h2", 3)), std::string::npos) << "HTTP/2 was offered";
+}
+
+TEST(EgressTlsTest, AServerThatNobodyTrustsIsRefused) {
+  TlsServer server;
+  Network network;
+  EXPECT_EQ(network.fetch(server.principal(), server.get("/")).failure, HttpFailure::certificate);
+}
+
+TEST(EgressTlsTest, ACertificateForAnotherNameIsRefused) {
+  TlsServer server;
+  Network network(server.options());
+  EXPECT_EQ(network.fetch(server.principal("other.test"), server.get("/", "other.test")).failure,
+            HttpFailure::certificate);
+}
+
+TEST(EgressTlsTest, ASlowGuestGetsEverythingAPieceAtATime) {
+  TlsServer server;
+  const std::string body = random_text(std::size_t{4} << 20);
+  server.serve("large", body);
+  Network network(server.options());
+  const Flight flight = network.send(server.principal(), server.get("/large"), true);
+  std::size_t seen = flight.inbox->wait_for_bytes(1);
+  while (seen < body.size() && !flight.inbox->over()) {
+    flight.transfer->resume();
+    seen = flight.inbox->wait_for_bytes(seen + 1);
+  }
+  const Response response = flight.response();
+  EXPECT_EQ(response.message, "");
+  EXPECT_TRUE(response.body == body) << response.body.size() << " bytes came";
+}
+
+TEST(EgressTlsTest, AGuestThatDoesNotReadHoldsUpNoOther) {
+  TlsServer server;
+  const std::string body = random_text(std::size_t{4} << 20);
+  server.serve("large", body);
+  Network network(server.options());
+  const auto principal = server.principal();
+  EXPECT_EQ(network.fetch(principal, server.get("/none")).status, 404);
+  const Flight stalled = network.send(principal, server.get("/large"), true);
+  EXPECT_GT(stalled.inbox->wait_for_bytes(1), 0U);
+  for (int i = 0; i < 3; ++i) {
+    const Response response = network.fetch(principal, server.get("/large"));
+    EXPECT_EQ(response.message, "");
+    ASSERT_TRUE(response.body == body) << response.body.size() << " bytes came";
+  }
+  EXPECT_LT(stalled.inbox->wait_for_bytes(1), body.size() / 2)
+      << "a guest that did not read was given all the same";
+  stalled.inbox->pause_never();
+  stalled.transfer->resume();
+  const Response response = stalled.response();
+  EXPECT_EQ(response.message, "");
+  EXPECT_TRUE(response.body == body) << response.body.size() << " bytes came";
+}
+
+/// Memory of this process that is in use, in bytes.
+std::size_t memory_in_use() {
+  std::ifstream file("/proc/self/statm");
+  std::size_t total = 0;
+  std::size_t resident = 0;
+  file >> total >> resident;
+  return resident * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+TEST(EgressTlsTest, GuestsThatDoNotReadTakeLittleMemory) {
+  TlsServer server;
+  server.serve("large", random_text(std::size_t{40} << 20));
+  server.serve("small", "small");
+  Network network(server.options());
+  const auto principal = server.principal();
+  EXPECT_EQ(network.fetch(principal, server.get("/small")).body, "small");
+  const std::size_t before = memory_in_use();
+  std::vector<Flight> stalled;
+  for (int i = 0; i < 12; ++i) {
+    stalled.push_back(network.send(principal, server.get("/large"), true));
+    EXPECT_GT(stalled.back().inbox->wait_for_bytes(1), 0U);
+  }
+  // What the server still sends comes before this answer, or beside it.
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_EQ(network.fetch(principal, server.get("/small")).body, "small");
+  }
+  EXPECT_LT(memory_in_use(), before + (std::size_t{32} << 20));
+}
+
+TEST(EgressTlsTest, ManyResponsesThatPauseAllEnd) {
+  TlsServer server;
+  const std::string body = random_text(std::size_t{1} << 20);
+  server.serve("large", body);
+  Network network(server.options());
+  const auto principal = server.principal();
+  EXPECT_EQ(network.fetch(principal, server.get("/none")).status, 404);
+  std::vector<Flight> flights;
+  for (int i = 0; i < 12; ++i)
+    flights.push_back(network.send(principal, server.get("/large"), true));
+  // One after the other: each runs while the rest stand still.
+  for (const Flight& flight : flights) {
+    std::size_t seen = flight.inbox->wait_for_bytes(1);
+    while (seen < body.size() && !flight.inbox->over()) {
+      flight.transfer->resume();
+      seen = flight.inbox->wait_for_bytes(seen + 1);
+    }
+    const Response response = flight.response();
+    EXPECT_EQ(response.message, "");
+    EXPECT_TRUE(response.body == body) << response.body.size() << " bytes came";
+  }
+}
+
+}  // namespace
+}  // namespace belljar::host

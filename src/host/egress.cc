@@ -1,12 +1,11 @@
 #include "host/egress.h"
 
-#include <curl/curl.h>
-
 #include <deque>
 #include <map>
 #include <set>
 #include <utility>
 
+#include "host/curl_library.h"
 #include "host/event_loop.h"
 #include "host/exchange.h"
 #include "host/http_pool.h"
@@ -19,15 +18,6 @@ namespace {
 
 /// A pool nobody uses is closed after this long, and its connections with it.
 constexpr std::chrono::seconds pool_patience{60};
-
-/// libcurl's global state, once a process.
-class CurlLibrary {
- public:
-  CurlLibrary() { curl_global_init(CURL_GLOBAL_DEFAULT); }
-  ~CurlLibrary() { curl_global_cleanup(); }
-  CurlLibrary(const CurlLibrary&) = delete;
-  CurlLibrary& operator=(const CurlLibrary&) = delete;
-};
 
 class CurlEgress;
 
@@ -126,7 +116,7 @@ class CurlEgress final : public Egress {
  private:
   /// The requests of one pool.
   struct Lane {
-    explicit Lane(EventLoop& loop) : pool(loop) {}
+    Lane(const CurlLibrary& library, EventLoop& loop) : pool(library, loop) {}
     HttpPool pool;
     std::size_t running = 0;
     std::size_t most = 1;
@@ -135,8 +125,13 @@ class CurlEgress final : public Egress {
   };
 
   void admit(const std::shared_ptr<Exchange>& exchange, std::size_t most) {
+    if (!library_) library_ = std::make_unique<CurlLibrary>();
+    if (const auto opened = library_->opened(); !opened) {
+      exchange->fail(engine::HttpFailure::internal, opened.error().message());
+      return;
+    }
     auto& lane = lanes_[exchange->pool_name()];
-    if (!lane) lane = std::make_unique<Lane>(*loop_);
+    if (!lane) lane = std::make_unique<Lane>(*library_, *loop_);
     if (lane->closing != 0) loop_->cancel(std::exchange(lane->closing, 0));
     lane->most = most;
     // A tool that asks for thousands at once takes no other's place.
@@ -178,9 +173,10 @@ class CurlEgress final : public Egress {
     });
   }
 
-  CurlLibrary library_;
   EgressOptions options_;
   TrustStore trust_;
+  /// Made by the loop, with the first request. Outlives the loop and all that waits there.
+  std::unique_ptr<CurlLibrary> library_;
   std::unique_ptr<EventLoop> loop_;
   // Only the loop touches what follows.
   std::unique_ptr<Resolver> resolver_;

@@ -34,8 +34,8 @@ bool is_idempotent(std::string_view method) {
   return std::find(methods.begin(), methods.end(), method) != methods.end();
 }
 
-std::pair<HttpFailure, std::string> explain(CURLcode code) {
-  const std::string text = curl_easy_strerror(code);
+std::pair<HttpFailure, std::string> explain(const CurlLibrary& library, CURLcode code) {
+  const std::string text = library.curl_easy_strerror(code);
   switch (code) {
     case CURLE_COULDNT_CONNECT: return {HttpFailure::connection_refused, text};
     case CURLE_OPERATION_TIMEDOUT: return {HttpFailure::connection_timeout, text};
@@ -59,11 +59,6 @@ std::pair<HttpFailure, std::string> explain(CURLcode code) {
   }
 }
 
-template <typename Value>
-void set(CURL* handle, CURLoption option, Value value) {
-  curl_easy_setopt(handle, option, value);
-}
-
 }  // namespace
 
 Exchange::Exchange(ExchangeContext context, EgressRequest request,
@@ -81,6 +76,7 @@ Exchange::~Exchange() { release_handle(); }
 
 void Exchange::begin(HttpPool& pool, std::move_only_function<void()> ended) {
   pool_ = &pool;
+  library_ = &pool.library();
   ended_ = std::move(ended);
   if (over_) return end();
   epoch_ = principal_->epoch();
@@ -147,7 +143,7 @@ void Exchange::recorded(bool durable) {
 void Exchange::prepare_headers() {
   if (headers_ != nullptr) return;
   const auto add = [&](const std::string& line) {
-    headers_ = curl_slist_append(headers_, line.c_str());
+    headers_ = library_->curl_slist_append(headers_, line.c_str());
   };
   std::vector<std::string> owned;
   for (const OutgoingSecret& secret : secrets_) {
@@ -185,71 +181,70 @@ void Exchange::connect() {
   const policy::Address address = addresses_[next_address_++];
   release_handle();
   prepare_headers();
-  handle_ = curl_easy_init();
+  handle_ = library_->curl_easy_init();
   const std::string url = fmt::format("{}://{}:{}{}", policy::name_of(request_.scheme),
                                       request_.host.url_text(), request_.port, request_.target);
   // The host's default port is left to libcurl, which leaves it out of the Host header.
   const std::string plain = fmt::format("{}://{}{}", policy::name_of(request_.scheme),
                                         request_.host.url_text(), request_.target);
   const bool usual = request_.port == policy::default_port(request_.scheme);
-  set(handle_, CURLOPT_URL, (usual ? plain : url).c_str());
+  set(CURLOPT_URL, (usual ? plain : url).c_str());
   // The pin: whatever the name says by now, the connection goes to the address that was checked,
   // and only connections to that address are used again.
   const std::string pin =
       fmt::format("::{}:{}", policy::Host{address.text(), address}.url_text(), request_.port);
-  connect_to_ = curl_slist_append(nullptr, pin.c_str());
-  set(handle_, CURLOPT_CONNECT_TO, connect_to_);
+  connect_to_ = library_->curl_slist_append(nullptr, pin.c_str());
+  set(CURLOPT_CONNECT_TO, connect_to_);
 
-  set(handle_, CURLOPT_PROTOCOLS_STR, "http,https");
-  set(handle_, CURLOPT_FOLLOWLOCATION, 0L);
-  set(handle_, CURLOPT_PROXY, "");
-  set(handle_, CURLOPT_NOPROXY, "*");
-  set(handle_, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
-  set(handle_, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-  set(handle_, CURLOPT_PATH_AS_IS, 1L);
-  set(handle_, CURLOPT_NOSIGNAL, 1L);
-  set(handle_, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-  set(handle_, CURLOPT_HTTP09_ALLOWED, 0L);
-  set(handle_, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+  set(CURLOPT_PROTOCOLS_STR, "http,https");
+  set(CURLOPT_FOLLOWLOCATION, 0L);
+  set(CURLOPT_PROXY, "");
+  set(CURLOPT_NOPROXY, "*");
+  set(CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
+  set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+  set(CURLOPT_PATH_AS_IS, 1L);
+  set(CURLOPT_NOSIGNAL, 1L);
+  set(CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+  set(CURLOPT_HTTP09_ALLOWED, 0L);
+  set(CURLOPT_HTTP_CONTENT_DECODING, 0L);
   // Over HTTP/2 libcurl 7.88 goes on taking up to 32 MiB of a stream whose guest does not read.
-  set(handle_, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  set(handle_, CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-  set(handle_, CURLOPT_SSL_VERIFYPEER, 1L);
-  set(handle_, CURLOPT_SSL_VERIFYHOST, 2L);
-  set(handle_, CURLOPT_MAXLIFETIME_CONN, 300L);
-  if (!context_.trust.file.empty()) set(handle_, CURLOPT_CAINFO, context_.trust.file.c_str());
+  set(CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
+  set(CURLOPT_SSL_VERIFYPEER, 1L);
+  set(CURLOPT_SSL_VERIFYHOST, 2L);
+  set(CURLOPT_MAXLIFETIME_CONN, 300L);
+  if (!context_.trust.file.empty()) set(CURLOPT_CAINFO, context_.trust.file.c_str());
   // libcurl repeats a request whose kept connection died; that must not do a thing twice.
-  if (!is_idempotent(request_.method)) set(handle_, CURLOPT_FRESH_CONNECT, 1L);
+  if (!is_idempotent(request_.method)) set(CURLOPT_FRESH_CONNECT, 1L);
 
-  set(handle_, CURLOPT_HTTPHEADER, headers_);
+  set(CURLOPT_HTTPHEADER, headers_);
   const bool takes_body =
       request_.method == "POST" || request_.method == "PUT" || request_.method == "PATCH";
   if (request_.has_body || takes_body) {
-    set(handle_, CURLOPT_UPLOAD, 1L);
-    set(handle_, CURLOPT_READFUNCTION, on_upload);
-    set(handle_, CURLOPT_READDATA, this);
+    set(CURLOPT_UPLOAD, 1L);
+    set(CURLOPT_READFUNCTION, on_upload);
+    set(CURLOPT_READDATA, this);
     const std::optional<std::uint64_t> length =
         request_.has_body ? request_.content_length : std::optional<std::uint64_t>(0);
-    if (length) set(handle_, CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(*length));
+    if (length) set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(*length));
   } else if (request_.method == "HEAD") {
-    set(handle_, CURLOPT_NOBODY, 1L);
+    set(CURLOPT_NOBODY, 1L);
   }
-  if (request_.method != "HEAD") set(handle_, CURLOPT_CUSTOMREQUEST, request_.method.c_str());
+  if (request_.method != "HEAD") set(CURLOPT_CUSTOMREQUEST, request_.method.c_str());
 
-  set(handle_, CURLOPT_HEADERFUNCTION, on_header);
-  set(handle_, CURLOPT_HEADERDATA, this);
-  set(handle_, CURLOPT_WRITEFUNCTION, on_body);
-  set(handle_, CURLOPT_WRITEDATA, this);
-  set(handle_, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-  set(handle_, CURLOPT_OPENSOCKETDATA, this);
-  set(handle_, CURLOPT_PREREQFUNCTION, on_before_request);
-  set(handle_, CURLOPT_PREREQDATA, this);
+  set(CURLOPT_HEADERFUNCTION, on_header);
+  set(CURLOPT_HEADERDATA, this);
+  set(CURLOPT_WRITEFUNCTION, on_body);
+  set(CURLOPT_WRITEDATA, this);
+  set(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+  set(CURLOPT_OPENSOCKETDATA, this);
+  set(CURLOPT_PREREQFUNCTION, on_before_request);
+  set(CURLOPT_PREREQDATA, this);
 
   auto wish = request_.connect_timeout;
   const auto limit = std::chrono::nanoseconds(context_.options.connect_timeout);
   if (wish.count() <= 0 || wish > limit) wish = limit;
-  set(handle_, CURLOPT_CONNECTTIMEOUT_MS,
-      std::max(1L, static_cast<long>(wish.count() / 1'000'000)));
+  set(CURLOPT_CONNECTTIMEOUT_MS, std::max(1L, static_cast<long>(wish.count() / 1'000'000)));
   set_deadline(request_.first_byte_timeout,
                context_.options.connect_timeout + context_.options.head_timeout,
                HttpFailure::response_timeout, "no response came in time");
@@ -410,7 +405,7 @@ void Exchange::resume_download() {
   set_deadline(request_.between_bytes_timeout, context_.options.idle_timeout,
                HttpFailure::connection_terminated, "the response stopped coming");
   if (std::exchange(download_paused_, false) && handle_ != nullptr) {
-    curl_easy_pause(handle_, upload_paused_ ? CURLPAUSE_SEND : CURLPAUSE_CONT);
+    library_->curl_easy_pause(handle_, upload_paused_ ? CURLPAUSE_SEND : CURLPAUSE_CONT);
   }
 }
 
@@ -445,7 +440,7 @@ void Exchange::abort_upload() {
 
 void Exchange::resume_upload() {
   if (over_ || handle_ == nullptr || !std::exchange(upload_paused_, false)) return;
-  curl_easy_pause(handle_, download_paused_ ? CURLPAUSE_RECV : CURLPAUSE_CONT);
+  library_->curl_easy_pause(handle_, download_paused_ ? CURLPAUSE_RECV : CURLPAUSE_CONT);
 }
 
 std::size_t Exchange::on_upload(char* buffer, std::size_t size, std::size_t count, void* exchange) {
@@ -504,7 +499,7 @@ void Exchange::done(CURLcode code) {
   const bool unreached = code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT ||
                          code == CURLE_SSL_CONNECT_ERROR;
   if (unreached && !anything_received_ && next_address_ < addresses_.size()) return connect();
-  const auto [failure, message] = explain(code);
+  const auto [failure, message] = explain(*library_, code);
   fail(failure, message);
 }
 
@@ -534,12 +529,13 @@ void Exchange::end() {
 }
 
 void Exchange::release_handle() {
+  if (library_ == nullptr) return;
   if (handle_ != nullptr) {
-    curl_easy_cleanup(std::exchange(handle_, nullptr));
+    library_->curl_easy_cleanup(std::exchange(handle_, nullptr));
   }
-  curl_slist_free_all(std::exchange(connect_to_, nullptr));
+  library_->curl_slist_free_all(std::exchange(connect_to_, nullptr));
   // The headers outlive attempts; they go with the exchange.
-  if (over_ || next_address_ == 0) curl_slist_free_all(std::exchange(headers_, nullptr));
+  if (over_ || next_address_ == 0) library_->curl_slist_free_all(std::exchange(headers_, nullptr));
 }
 
 }  // namespace belljar::host

@@ -1,8 +1,6 @@
 // One request on its way out and its response on the way back.
 #pragma once
 
-#include <curl/curl.h>
-
 #include <atomic>
 #include <deque>
 #include <functional>
@@ -13,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "host/curl_library.h"
 #include "host/egress.h"
 #include "host/event_loop.h"
 #include "host/http_pool.h"
@@ -71,6 +70,10 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   void deny(const policy::Decision& decision, engine::HttpFailure failure);
   void end();
   void release_handle();
+  template <typename Value>
+  void set(CURLoption option, Value value) {
+    library_->curl_easy_setopt(handle_, option, value);
+  }
   [[nodiscard]] bool still_allowed();
 
   static std::size_t on_header(char* data, std::size_t size, std::size_t count, void* exchange);
@@ -89,6 +92,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   std::shared_ptr<EgressPrincipal> principal_;
   std::unique_ptr<engine::HttpSink> sink_;
   HttpPool* pool_ = nullptr;
+  /// Known once it has begun; outlives it.
+  const CurlLibrary* library_ = nullptr;
   std::move_only_function<void()> ended_;
 
   std::vector<OutgoingSecret> secrets_;

@@ -12,29 +12,32 @@ constexpr long idle_connections = 8;
 
 }  // namespace
 
-HttpPool::HttpPool(EventLoop& loop)
-    : loop_(loop), multi_(curl_multi_init()), self_(std::make_shared<HttpPool*>(this)) {
-  curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, on_socket);
-  curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, on_timer);
-  curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
-  curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, idle_connections);
+HttpPool::HttpPool(const CurlLibrary& library, EventLoop& loop)
+    : library_(library),
+      loop_(loop),
+      multi_(library.curl_multi_init()),
+      self_(std::make_shared<HttpPool*>(this)) {
+  library_.curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, on_socket);
+  library_.curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+  library_.curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, on_timer);
+  library_.curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+  library_.curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, idle_connections);
 }
 
 HttpPool::~HttpPool() {
   self_.reset();
-  for (auto& [handle, done] : running_) curl_multi_remove_handle(multi_, handle);
-  curl_multi_cleanup(multi_);
+  for (auto& [handle, done] : running_) library_.curl_multi_remove_handle(multi_, handle);
+  library_.curl_multi_cleanup(multi_);
   if (timer_ != 0) loop_.cancel(timer_);
 }
 
 void HttpPool::add(CURL* handle, std::move_only_function<void(CURLcode)> done) {
   running_.emplace(handle, std::move(done));
-  curl_multi_add_handle(multi_, handle);
+  library_.curl_multi_add_handle(multi_, handle);
 }
 
 void HttpPool::remove(CURL* handle) {
-  if (running_.erase(handle) > 0) curl_multi_remove_handle(multi_, handle);
+  if (running_.erase(handle) > 0) library_.curl_multi_remove_handle(multi_, handle);
 }
 
 int HttpPool::on_socket(CURL*, curl_socket_t socket, int what, void* pool, void*) {
@@ -72,14 +75,14 @@ int HttpPool::on_timer(CURLM*, long milliseconds, void* pool) {
 void HttpPool::act(curl_socket_t socket, int events) {
   const std::weak_ptr alive(self_);
   int running = 0;
-  curl_multi_socket_action(multi_, socket, events, &running);
+  library_.curl_multi_socket_action(multi_, socket, events, &running);
   if (alive.lock()) collect();
 }
 
 void HttpPool::collect() {
   const std::weak_ptr alive(self_);
   int left = 0;
-  while (CURLMsg* const message = curl_multi_info_read(multi_, &left)) {
+  while (CURLMsg* const message = library_.curl_multi_info_read(multi_, &left)) {
     if (message->msg != CURLMSG_DONE) continue;
     CURL* const handle = message->easy_handle;
     const CURLcode code = message->data.result;
@@ -87,7 +90,7 @@ void HttpPool::collect() {
     if (found == running_.end()) continue;
     auto done = std::move(found->second);
     running_.erase(found);
-    curl_multi_remove_handle(multi_, handle);
+    library_.curl_multi_remove_handle(multi_, handle);
     done(code);
     // The last one to be done may have ended the pool.
     if (!alive.lock()) return;

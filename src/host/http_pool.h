@@ -1,12 +1,11 @@
 // Connections of one pool: a libcurl multi handle on the event loop.
 #pragma once
 
-#include <curl/curl.h>
-
 #include <functional>
 #include <memory>
 #include <unordered_map>
 
+#include "host/curl_library.h"
 #include "host/event_loop.h"
 
 namespace belljar::host {
@@ -14,7 +13,7 @@ namespace belljar::host {
 /// Runs easy handles. Lives on the event loop and is used only there.
 class HttpPool {
  public:
-  explicit HttpPool(EventLoop& loop);
+  HttpPool(const CurlLibrary& library, EventLoop& loop);
   ~HttpPool();
   HttpPool(const HttpPool&) = delete;
   HttpPool& operator=(const HttpPool&) = delete;
@@ -22,6 +21,7 @@ class HttpPool {
   /// Starts a handle; `done` gets its result, unless it is removed before.
   void add(CURL* handle, std::move_only_function<void(CURLcode)> done);
   void remove(CURL* handle);
+  [[nodiscard]] const CurlLibrary& library() const noexcept { return library_; }
   [[nodiscard]] bool idle() const noexcept { return running_.empty(); }
 
  private:
@@ -30,6 +30,7 @@ class HttpPool {
   void act(curl_socket_t socket, int events);
   void collect();
 
+  const CurlLibrary& library_;
   EventLoop& loop_;
   CURLM* multi_;
   EventLoop::TimerId timer_ = 0;

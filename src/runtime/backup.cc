@@ -1,7 +1,5 @@
 #include "runtime/backup.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/fs.h>
@@ -17,6 +15,7 @@
 #include <utility>
 
 #include "audit/writer.h"
+#include "runtime/archive_library.h"
 #include "runtime/control.h"
 #include "store/database.h"
 #include "store/state.h"
@@ -33,18 +32,13 @@ constexpr Bytes key_limit{4 * 1024};
 constexpr Bytes database_limit{std::uint64_t{64} << 30};
 constexpr std::size_t block = 1 << 20;
 
-struct FreeWriter {
-  void operator()(archive* writer) const { ::archive_write_free(writer); }
-};
-struct FreeReader {
-  void operator()(archive* reader) const { ::archive_read_free(reader); }
-};
-struct FreeEntry {
-  void operator()(archive_entry* entry) const { ::archive_entry_free(entry); }
-};
+using ArchiveWriter = std::unique_ptr<archive, decltype(&::archive_write_free)>;
+using ArchiveReader = std::unique_ptr<archive, decltype(&::archive_read_free)>;
+using ArchiveEntry = std::unique_ptr<archive_entry, decltype(&::archive_entry_free)>;
 
-std::unexpected<Error> archive_failure(const std::filesystem::path& path, archive* handle) {
-  const char* const text = ::archive_error_string(handle);
+std::unexpected<Error> archive_failure(const ArchiveLibrary& library,
+                                       const std::filesystem::path& path, archive* handle) {
+  const char* const text = library.archive_error_string(handle);
   return fail(ErrorCode::storage, "{}: {}", path.native(), text == nullptr ? "failed" : text);
 }
 
@@ -75,25 +69,26 @@ std::span<const std::string_view> migrations_of(std::string_view name) {
   return name == databases[0] ? store::state_migrations() : audit::log_migrations();
 }
 
-Result<void> add_file(archive* writer, const std::filesystem::path& file, const char* name,
+Result<void> add_file(const ArchiveLibrary& library, archive* writer,
+                      const std::filesystem::path& file, const char* name,
                       BackupContents& contents) {
   BELLJAR_TRY(const UniqueFd source, open_regular_file(file));
   BELLJAR_TRY(const FileIdentity identity, identify(source.get()));
-  const std::unique_ptr<archive_entry, FreeEntry> entry(::archive_entry_new());
-  ::archive_entry_set_pathname(entry.get(), name);
-  ::archive_entry_set_size(entry.get(), static_cast<la_int64_t>(identity.size));
-  ::archive_entry_set_filetype(entry.get(), AE_IFREG);
-  ::archive_entry_set_perm(entry.get(), 0600);
-  if (::archive_write_header(writer, entry.get()) != ARCHIVE_OK)
-    return archive_failure(file, writer);
+  const ArchiveEntry entry(library.archive_entry_new(), library.archive_entry_free);
+  library.archive_entry_set_pathname(entry.get(), name);
+  library.archive_entry_set_size(entry.get(), static_cast<la_int64_t>(identity.size));
+  library.archive_entry_set_filetype(entry.get(), AE_IFREG);
+  library.archive_entry_set_perm(entry.get(), 0600);
+  if (library.archive_write_header(writer, entry.get()) != ARCHIVE_OK)
+    return archive_failure(library, file, writer);
   std::string buffer(block, '\0');
   while (true) {
     const ssize_t count = ::read(source.get(), buffer.data(), buffer.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return fail(ErrorCode::storage, "{}: {}", file.native(), errno_text(errno));
     if (count == 0) break;
-    if (::archive_write_data(writer, buffer.data(), static_cast<std::size_t>(count)) < 0) {
-      return archive_failure(file, writer);
+    if (library.archive_write_data(writer, buffer.data(), static_cast<std::size_t>(count)) < 0) {
+      return archive_failure(library, file, writer);
     }
   }
   contents.files.emplace_back(name);
@@ -101,39 +96,40 @@ Result<void> add_file(archive* writer, const std::filesystem::path& file, const 
   return {};
 }
 
-Result<void> write_archive(int descriptor, const std::filesystem::path& path,
-                           const std::filesystem::path& copies, const std::filesystem::path& data,
-                           BackupContents& contents) {
-  const std::unique_ptr<archive, FreeWriter> writer(::archive_write_new());
-  ::archive_write_set_format_pax_restricted(writer.get());
-  ::archive_write_add_filter_gzip(writer.get());
-  if (::archive_write_open_fd(writer.get(), descriptor) != ARCHIVE_OK) {
-    return archive_failure(path, writer.get());
+Result<void> write_archive(const ArchiveLibrary& library, int descriptor,
+                           const std::filesystem::path& path, const std::filesystem::path& copies,
+                           const std::filesystem::path& data, BackupContents& contents) {
+  const ArchiveWriter writer(library.archive_write_new(), library.archive_write_free);
+  library.archive_write_set_format_pax_restricted(writer.get());
+  library.archive_write_add_filter_gzip(writer.get());
+  if (library.archive_write_open_fd(writer.get(), descriptor) != ARCHIVE_OK) {
+    return archive_failure(library, path, writer.get());
   }
   for (const char* const name : databases) {
-    BELLJAR_CHECK(add_file(writer.get(), copies / name, name, contents));
+    BELLJAR_CHECK(add_file(library, writer.get(), copies / name, name, contents));
   }
   for (const char* const name : keys) {
     std::error_code error;
     if (!std::filesystem::exists(data / name, error)) continue;
-    BELLJAR_CHECK(add_file(writer.get(), data / name, name, contents));
+    BELLJAR_CHECK(add_file(library, writer.get(), data / name, name, contents));
     contents.secret_key |= std::string_view(name) == "secret.key";
   }
-  if (::archive_write_close(writer.get()) != ARCHIVE_OK) return archive_failure(path, writer.get());
+  if (library.archive_write_close(writer.get()) != ARCHIVE_OK)
+    return archive_failure(library, path, writer.get());
   return {};
 }
 
 /// Unpacks one member. Only names that a backup has are taken, each once.
-Result<void> take_member(archive* reader, archive_entry* entry,
+Result<void> take_member(const ArchiveLibrary& library, archive* reader, archive_entry* entry,
                          const std::filesystem::path& archive, const std::filesystem::path& folder,
                          BackupContents& contents) {
-  const char* const name = ::archive_entry_pathname(entry);
+  const char* const name = library.archive_entry_pathname(entry);
   const std::string_view wanted = name == nullptr ? "" : name;
   const bool database = std::find(databases.begin(), databases.end(), wanted) != databases.end();
   const bool key = std::find(keys.begin(), keys.end(), wanted) != keys.end();
   const bool again =
       std::find(contents.files.begin(), contents.files.end(), wanted) != contents.files.end();
-  if ((!database && !key) || again || ::archive_entry_filetype(entry) != AE_IFREG) {
+  if ((!database && !key) || again || library.archive_entry_filetype(entry) != AE_IFREG) {
     return fail(ErrorCode::invalid_argument, "{}: this is no backup that belljar made",
                 archive.native());
   }
@@ -145,8 +141,8 @@ Result<void> take_member(archive* reader, archive_entry* entry,
   std::string buffer(block, '\0');
   std::uint64_t total = 0;
   while (true) {
-    const la_ssize_t count = ::archive_read_data(reader, buffer.data(), buffer.size());
-    if (count < 0) return archive_failure(archive, reader);
+    const la_ssize_t count = library.archive_read_data(reader, buffer.data(), buffer.size());
+    if (count < 0) return archive_failure(library, archive, reader);
     if (count == 0) break;
     total += static_cast<std::uint64_t>(count);
     if (total > limit.value) {
@@ -164,18 +160,20 @@ Result<void> take_member(archive* reader, archive_entry* entry,
 
 Result<BackupContents> unpack(const std::filesystem::path& file,
                               const std::filesystem::path& folder) {
+  const ArchiveLibrary library;
+  BELLJAR_CHECK(library.opened());
   BELLJAR_TRY(const UniqueFd source, open_regular_file(file));
-  const std::unique_ptr<archive, FreeReader> reader(::archive_read_new());
-  ::archive_read_support_filter_gzip(reader.get());
-  ::archive_read_support_format_tar(reader.get());
-  if (::archive_read_open_fd(reader.get(), source.get(), block) != ARCHIVE_OK) {
+  const ArchiveReader reader(library.archive_read_new(), library.archive_read_free);
+  library.archive_read_support_filter_gzip(reader.get());
+  library.archive_read_support_format_tar(reader.get());
+  if (library.archive_read_open_fd(reader.get(), source.get(), block) != ARCHIVE_OK) {
     return fail(ErrorCode::invalid_argument, "{}: this is no backup that belljar made",
                 file.native());
   }
   BackupContents contents;
   while (true) {
     archive_entry* entry = nullptr;
-    const int status = ::archive_read_next_header(reader.get(), &entry);
+    const int status = library.archive_read_next_header(reader.get(), &entry);
     if (status == ARCHIVE_EOF) break;
     if (status != ARCHIVE_OK) {
       return fail(ErrorCode::invalid_argument,
@@ -183,7 +181,7 @@ Result<BackupContents> unpack(const std::filesystem::path& file,
                   "damaged one",
                   file.native());
     }
-    BELLJAR_CHECK(take_member(reader.get(), entry, file, folder, contents));
+    BELLJAR_CHECK(take_member(library, reader.get(), entry, file, folder, contents));
   }
   return contents;
 }
@@ -208,6 +206,8 @@ Result<void> check_databases(const std::filesystem::path& folder) {
 }  // namespace
 
 Result<BackupContents> make_backup(const Settings& settings, const std::filesystem::path& file) {
+  const ArchiveLibrary library;
+  BELLJAR_CHECK(library.opened());
   const auto& data = settings.paths.data;
   BELLJAR_CHECK(make_private_directory(data));
   const TemporaryFolder copies(data / fmt::format("backup-{}", to_hex(random_bytes<6>())));
@@ -223,7 +223,7 @@ Result<BackupContents> make_backup(const Settings& settings, const std::filesyst
                 errno == EEXIST ? "it is there already; give another name" : errno_text(errno));
   }
   BackupContents contents;
-  auto written = write_archive(target.get(), file, copies.path(), data, contents);
+  auto written = write_archive(library, target.get(), file, copies.path(), data, contents);
   if (written && ::fsync(target.get()) != 0) {
     written = fail(ErrorCode::storage, "{}: {}", file.native(), errno_text(errno));
   }

@@ -1,6 +1,9 @@
 #include "support/crypto.h"
 
-#include <openssl/evp.h>
+// The plain functions: those of EVP would first read OpenSSL's configuration and set up its
+// providers, which takes longer than all else that a short command does.
+#define OPENSSL_SUPPRESS_DEPRECATED
+#include <openssl/sha.h>
 #include <sodium.h>
 
 #include <cstdlib>
@@ -13,26 +16,24 @@ void prepare_crypto() {
 }
 
 struct Sha256Hasher::Context {
-  EVP_MD_CTX* evp = EVP_MD_CTX_new();
-  ~Context() { EVP_MD_CTX_free(evp); }
+  SHA256_CTX sha256;
 };
 
-// OpenSSL's uses the CPU's SHA instructions, which libsodium's does not; it fails only when
-// there is no memory.
+// OpenSSL's uses the CPU's SHA instructions, which libsodium's does not. It cannot fail.
 Sha256Hasher::Sha256Hasher() : context_(std::make_unique<Context>()) {
-  EVP_DigestInit_ex(context_->evp, EVP_sha256(), nullptr);
+  SHA256_Init(&context_->sha256);
 }
 Sha256Hasher::~Sha256Hasher() = default;
 Sha256Hasher::Sha256Hasher(Sha256Hasher&&) noexcept = default;
 Sha256Hasher& Sha256Hasher::operator=(Sha256Hasher&&) noexcept = default;
 
 void Sha256Hasher::update(std::string_view data) {
-  EVP_DigestUpdate(context_->evp, data.data(), data.size());
+  SHA256_Update(&context_->sha256, data.data(), data.size());
 }
 
 Sha256 Sha256Hasher::finish() {
   Sha256 digest{};
-  EVP_DigestFinal_ex(context_->evp, digest.data(), nullptr);
+  SHA256_Final(digest.data(), &context_->sha256);
   return digest;
 }
 

@@ -1,6 +1,7 @@
 #include "host/opener.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -54,15 +55,31 @@ class OpenerProcess {
     // The server's streams are not the opener's to hold open.
     const UniqueFd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
     for (const int stream : {0, 1}) ::dup2(null.get(), stream);
-    std::vector<std::thread> threads;
-    for (const UniqueFd& socket : sockets) {
-      threads.emplace_back([this, descriptor = socket.get()] { serve(descriptor); });
-    }
-    for (std::thread& thread : threads) thread.join();
+    start_lanes(sockets);
     ::_exit(0);
   }
 
  private:
+  /// Starts the thread of each lane with its first request: most processes use one or none. Ends
+  /// when the server has gone.
+  void start_lanes(const std::array<UniqueFd, lanes>& sockets) {
+    std::array<pollfd, lanes> idle{};
+    std::transform(sockets.begin(), sockets.end(), idle.begin(), [](const UniqueFd& socket) {
+      return pollfd{.fd = socket.get(), .events = POLLIN, .revents = 0};
+    });
+    std::vector<std::thread> threads;
+    while (std::any_of(idle.begin(), idle.end(), [](const pollfd& lane) { return lane.fd >= 0; })) {
+      if (::poll(idle.data(), idle.size(), -1) < 0 && errno != EINTR) break;
+      for (pollfd& lane : idle) {
+        if (lane.revents == 0) continue;
+        threads.emplace_back([this, socket = lane.fd] { serve(socket); });
+        // A negative descriptor is one that poll leaves out.
+        lane = {.fd = -1, .events = 0, .revents = 0};
+      }
+    }
+    for (std::thread& thread : threads) thread.join();
+  }
+
   void serve(int socket) {
     while (true) {
       auto packet = receive_packet(socket);

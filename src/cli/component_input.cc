@@ -99,7 +99,8 @@ Result<LoadedComponent> load_component(const ComponentInput& input, std::string_
   BELLJAR_TRY(runtime::Launched launched,
               runtime::launch(settings, {.role = std::string(role),
                                          .files = {load.reference.path},
-                                         .grants = {{load.reference.name, load.grants}}}));
+                                         .grants = {{load.reference.name, load.grants}},
+                                         .calls = 1}));
   if (!launched.warning.empty()) terminal.warn(launched.warning);
   loaded.core = std::move(launched.core);
   loaded.interrupt = std::make_unique<Interrupt>(blocked);

@@ -81,7 +81,8 @@ class LoadCommand final : public Command {
     const BlockedSignals blocked;
     BELLJAR_TRY(
         const runtime::Launched launched,
-        runtime::launch(settings, {.role = "load", .files = {}, .grants = {}, .confine = false}));
+        runtime::launch(settings,
+                        {.role = "load", .files = {}, .grants = {}, .confine = false, .calls = 1}));
     const Interrupt interrupt(blocked);
     std::error_code error;
     const auto size = std::filesystem::file_size(reference.path, error);

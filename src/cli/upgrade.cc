@@ -63,8 +63,9 @@ class UpgradeCommand final : public Command {
                                          const artifact::Reference& reference, Terminal& terminal) {
     const BlockedSignals blocked;
     BELLJAR_TRY(const runtime::Launched launched,
-                runtime::launch(settings,
-                                {.role = "upgrade", .files = {}, .grants = {}, .confine = false}));
+                runtime::launch(
+                    settings,
+                    {.role = "upgrade", .files = {}, .grants = {}, .confine = false, .calls = 1}));
     const Interrupt interrupt(blocked);
     std::error_code error;
     const auto size = std::filesystem::file_size(reference.path, error);

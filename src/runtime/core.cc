@@ -18,6 +18,8 @@ namespace {
 /// Sandboxes of the engine beyond those that calls may take: a slot is given back a moment after
 /// its call has ended, and live instances hold theirs.
 constexpr std::uint32_t spare_sandboxes = 300;
+/// The same where the number of calls is known, none of which outlives the process.
+constexpr std::uint32_t few_spare_sandboxes = 4;
 
 }  // namespace
 
@@ -111,7 +113,8 @@ Result<void> Core::build(CoreOptions options) {
                                                               store::environment_variable});
   const std::uint32_t processors = std::max(1U, std::thread::hardware_concurrency());
   engine::EngineOptions engine_options;
-  engine_options.instances = config_.sandboxes + spare_sandboxes;
+  engine_options.instances =
+      options.calls > 0 ? options.calls + few_spare_sandboxes : config_.sandboxes + spare_sandboxes;
   engine_options.workers = config_.workers > 0 ? config_.workers : processors;
   engine_options.memory = config_.memory.value > 0 ? config_.memory : default_memory();
   BELLJAR_TRY(engine_, engine::make_engine(engine_options));

@@ -41,6 +41,9 @@ struct CoreOptions {
   std::string role;
   /// Opens files where this process has locked itself in; absent opens them here.
   std::unique_ptr<host::Opener> opener;
+  /// Calls that the process will have under way at once, where that is known: a smaller pool is
+  /// made sooner. Zero takes what is configured.
+  std::uint32_t calls = 0;
   /// False keeps no log; for measuring what it costs.
   bool audit = true;
 };

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
 
 #include "host/confinement.h"
@@ -85,6 +86,9 @@ Result<policy::Document> read_policy_file(const std::filesystem::path& path) {
 }
 
 Result<Launched> launch(const Settings& settings, LaunchOptions options) {
+  // With RUST_BACKTRACE set, the engine would walk the stack for each error that it makes, of which
+  // some are made and dropped in every call; nobody is shown those walks.
+  ::setenv("RUST_LIB_BACKTRACE", "0", 1);
   BELLJAR_TRY(const auto compiler, find_compiler());
   // Landlock binds to folders that exist.
   for (const auto& folder : {settings.paths.data, settings.paths.cache, settings.paths.run}) {
@@ -114,7 +118,8 @@ Result<Launched> launch(const Settings& settings, LaunchOptions options) {
                                            .ceiling = settings.ceiling,
                                            .session = session,
                                            .role = std::move(options.role),
-                                           .opener = std::move(opener)}));
+                                           .opener = std::move(opener),
+                                           .calls = options.calls}));
   return launched;
 }
 

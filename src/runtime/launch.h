@@ -41,6 +41,8 @@ struct LaunchOptions {
   std::map<std::string, ComponentGrants, std::less<>> grants;
   /// Off where no guest runs, and the process has more to do than run guests.
   bool confine = true;
+  /// See CoreOptions.
+  std::uint32_t calls = 0;
 };
 
 /// A core in a process that has given up what it will not need.

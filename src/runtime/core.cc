@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -84,6 +85,14 @@ Result<std::unique_ptr<Core>> Core::create(CoreOptions options) {
 
 Result<void> Core::build(CoreOptions options) {
   const store::Paths paths = options.paths;
+  const std::uint32_t processors = std::max(1U, std::thread::hardware_concurrency());
+  engine::EngineOptions engine_options;
+  engine_options.instances =
+      options.calls > 0 ? options.calls + few_spare_sandboxes : config_.sandboxes + spare_sandboxes;
+  engine_options.workers = config_.workers > 0 ? config_.workers : processors;
+  engine_options.memory = config_.memory.value > 0 ? config_.memory : default_memory();
+  // Meanwhile the databases are opened.
+  auto starting = std::async(std::launch::async, engine::make_engine, engine_options);
   BELLJAR_TRY(state_, store::State::open(paths, clock_));
   secrets_ = std::make_unique<store::Secrets>(*state_, config_.secret_key);
   if (options.audit) {
@@ -111,13 +120,7 @@ Result<void> Core::build(CoreOptions options) {
   services_ = std::make_unique<host::Services>(host::Services{*state_, *secrets_, *log_, files,
                                                               *egress_, clock_, capabilities_,
                                                               store::environment_variable});
-  const std::uint32_t processors = std::max(1U, std::thread::hardware_concurrency());
-  engine::EngineOptions engine_options;
-  engine_options.instances =
-      options.calls > 0 ? options.calls + few_spare_sandboxes : config_.sandboxes + spare_sandboxes;
-  engine_options.workers = config_.workers > 0 ? config_.workers : processors;
-  engine_options.memory = config_.memory.value > 0 ? config_.memory : default_memory();
-  BELLJAR_TRY(engine_, engine::make_engine(engine_options));
+  BELLJAR_TRY(engine_, starting.get());
   for (const Capability& capability : capabilities_) {
     BELLJAR_CHECK(engine_->add_capability(capability.interface, capability.functions));
   }

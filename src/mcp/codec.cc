@@ -18,29 +18,38 @@ std::string stateless_members(const ServerIdentity& server) {
       json_string(server.version));
 }
 
-std::string tool_json(const toolbox::Tool& tool, Version version) {
+/// Appends, because a list may have thousands of tools.
+void append_tool(std::string& json, const toolbox::Tool& tool, Version version) {
   const toolbox::ToolInfo& info = tool.info();
-  std::string json = fmt::format("{{\"name\":{}", json_string(info.name));
-  if (version >= Version::v2025_06_18)
-    json += fmt::format(",\"title\":{}", json_string(info.title));
-  if (!info.description.empty()) {
-    json += fmt::format(",\"description\":{}", json_string(info.description));
-  }
-  json += fmt::format(",\"inputSchema\":{}", info.input_schema);
+  const auto member = [&](std::string_view name, std::string_view text) {
+    json += name;
+    append_json_string(json, text);
+  };
+  member("{\"name\":", info.name);
+  if (version >= Version::v2025_06_18) member(",\"title\":", info.title);
+  if (!info.description.empty()) member(",\"description\":", info.description);
+  json += ",\"inputSchema\":";
+  json += info.input_schema;
   if (!info.output_schema.empty() && version >= Version::v2025_06_18) {
+    json += ",\"outputSchema\":";
     if (is_stateless(version) || info.output_is_object) {
-      json += fmt::format(",\"outputSchema\":{}", info.output_schema);
+      json += info.output_schema;
     } else {
-      json += fmt::format(
-          R"(,"outputSchema":{{"type":"object","properties":{{"result":{}}},"required":["result"],"additionalProperties":false}})",
-          info.output_schema);
+      json += R"({"type":"object","properties":{"result":)";
+      json += info.output_schema;
+      json += R"(},"required":["result"],"additionalProperties":false})";
     }
   }
   const toolbox::Annotations hints = tool.annotations();
-  json += fmt::format(
-      R"(,"annotations":{{"readOnlyHint":{},"destructiveHint":{},"idempotentHint":{},"openWorldHint":{}}}}})",
-      hints.read_only, hints.destructive, hints.idempotent, hints.open_world);
-  return json;
+  const auto hint = [&](std::string_view name, bool value) {
+    json += name;
+    json += value ? "true" : "false";
+  };
+  hint(R"(,"annotations":{"readOnlyHint":)", hints.read_only);
+  hint(R"(,"destructiveHint":)", hints.destructive);
+  hint(R"(,"idempotentHint":)", hints.idempotent);
+  hint(R"(,"openWorldHint":)", hints.open_world);
+  json += "}}";
 }
 
 /// A JSON value as plain text: a string as itself, anything else as it is written. The result is
@@ -135,7 +144,7 @@ std::string encode_tools(const ServerIdentity& server, const ToolPage& page, Ver
   json += "\"tools\":[";
   for (const auto& tool : page.tools) {
     if (&tool != &page.tools.front()) json += ',';
-    json += tool_json(*tool, version);
+    append_tool(json, *tool, version);
   }
   json += ']';
   if (page.next_cursor) json += fmt::format(",\"nextCursor\":{}", json_string(*page.next_cursor));

@@ -105,6 +105,54 @@ def debian_packages_needed(packages: dict[str, list[str]]) -> list[str]:
     ]
 
 
+def shown(file: Path) -> str:
+    """A file of this repository as a person would name it."""
+    return str(file.relative_to(HERE.parent.parent))
+
+
+def install_python_packages(venv: Path, requirements: Path) -> Path:
+    """Installs what a file of pinned requirements lists, where that is not done, and gives the
+    virtual environment's Python."""
+    stamp = venv / "installed.txt"
+    wanted = f"{digest_of_files([requirements], requirements.parent)} {sys.version}"
+    python = venv / "bin" / "python"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        say(f"toolchain: installing the PyPI packages of {shown(requirements)}")
+        shutil.rmtree(venv, ignore_errors=True)
+        try:
+            run([sys.executable, "-m", "venv", venv], HERE)
+        except BuildError as error:
+            raise BuildError(
+                f"{error}\nWhere venv or ensurepip is missing: apt-get install python3-venv"
+            ) from error
+        pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet"]
+        pinned = ["--disable-pip-version-check", "--require-hashes", "--no-deps"]
+        run([*pip, *pinned, "--only-binary", ":all:", "-r", requirements], HERE)
+        stamp.write_text(wanted)
+    return python
+
+
+def install_npm_packages(node: Path, source: Path, project: Path) -> Path:
+    """Installs what the lock file of a folder lists, where that is not done, into another folder,
+    and gives its node_modules."""
+    stamp = project / "installed.txt"
+    files = [source / name for name in ("package.json", "package-lock.json", ".npmrc")]
+    wanted = f"{digest_of_files(files, source)} {node}"
+    if not stamp.exists() or stamp.read_text() != wanted:
+        say(f"toolchain: installing the npm packages of {shown(source / 'package-lock.json')}")
+        shutil.rmtree(project, ignore_errors=True)
+        project.mkdir(parents=True)
+        for file in files:
+            shutil.copy(file, project)
+        # The script bin/npm of the wheel looks for its library in the wrong place.
+        npm = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+        # Like pip and cargo, npm shall trust whom the machine trusts.
+        environment = {"NODE_USE_SYSTEM_CA": "1"}
+        run([node, npm, "ci", "--loglevel", "error"], project, environment)
+        stamp.write_text(wanted)
+    return project / "node_modules"
+
+
 @dataclass(frozen=True)
 class Toolchain:
     """The tools, each set up when it is first asked for."""
@@ -114,23 +162,7 @@ class Toolchain:
     @cached_property
     def _site_packages(self) -> Path:
         venv = self.folder / "python"
-        requirements = HERE / "requirements.txt"
-        stamp = venv / "installed.txt"
-        wanted = f"{digest_of_files([requirements], HERE)} {sys.version}"
-        python = venv / "bin" / "python"
-        if not stamp.exists() or stamp.read_text() != wanted:
-            say("toolchain: installing the PyPI packages of tools/toolchain/requirements.txt")
-            shutil.rmtree(venv, ignore_errors=True)
-            try:
-                run([sys.executable, "-m", "venv", venv], HERE)
-            except BuildError as error:
-                raise BuildError(
-                    f"{error}\nWhere venv or ensurepip is missing: apt-get install python3-venv"
-                ) from error
-            pip: list[str | Path] = [python, "-m", "pip", "install", "--quiet"]
-            pinned = ["--disable-pip-version-check", "--require-hashes", "--no-deps"]
-            run([*pip, *pinned, "--only-binary", ":all:", "-r", requirements], HERE)
-            stamp.write_text(wanted)
+        python = install_python_packages(venv, HERE / "requirements.txt")
         code = "import sysconfig; print(sysconfig.get_path('purelib'))"
         return Path(run([python, "-c", code], HERE).strip())
 
@@ -158,23 +190,7 @@ class Toolchain:
     @cached_property
     def node_modules(self) -> Path:
         """The folder with the npm packages of package-lock.json."""
-        project = self.folder / "npm"
-        stamp = project / "installed.txt"
-        files = [HERE / name for name in ("package.json", "package-lock.json", ".npmrc")]
-        wanted = f"{digest_of_files(files, HERE)} {self.node}"
-        if not stamp.exists() or stamp.read_text() != wanted:
-            say("toolchain: installing the npm packages of tools/toolchain/package-lock.json")
-            shutil.rmtree(project, ignore_errors=True)
-            project.mkdir(parents=True)
-            for file in files:
-                shutil.copy(file, project)
-            # The script bin/npm of the wheel looks for its library in the wrong place.
-            npm = self.node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-            # Like pip and cargo, npm shall trust whom the machine trusts.
-            environment = {"NODE_USE_SYSTEM_CA": "1"}
-            run([self.node, npm, "ci", "--loglevel", "error"], project, environment)
-            stamp.write_text(wanted)
-        return project / "node_modules"
+        return install_npm_packages(self.node, HERE, self.folder / "npm")
 
     @cached_property
     def cargo(self) -> Path:

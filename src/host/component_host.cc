@@ -33,13 +33,20 @@ Result<Grip> ComponentHost::grip() {
   return *shared;
 }
 
-bool ComponentHost::is_new_refusal(const std::string& text) {
+std::optional<std::string> ComponentHost::known_refusal(const std::string& text) {
   const std::lock_guard lock(mutex_);
   const std::uint64_t epoch = permissions_->epoch().value();
   if (std::exchange(refusals_epoch_, epoch) != epoch || refusals_.size() > remembered_refusals) {
     refusals_.clear();
   }
-  return refusals_.insert(text).second;
+  const auto known = refusals_.find(text);
+  if (known == refusals_.end()) return std::nullopt;
+  return known->second;
+}
+
+void ComponentHost::remember_refusal(const std::string& text, const std::string& request_id) {
+  const std::lock_guard lock(mutex_);
+  refusals_.insert_or_assign(text, request_id);
 }
 
 }  // namespace belljar::host

@@ -3,9 +3,10 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
-#include <set>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,8 +57,11 @@ class ComponentHost {
   /// The permissions for a call that begins.
   [[nodiscard]] Result<Grip> grip();
 
-  /// Whether this refusal is new since the grants last changed; the log holds the others already.
-  [[nodiscard]] bool is_new_refusal(const std::string& text);
+  /// The request that this refusal led to, where it is not new since the grants last changed; the
+  /// log holds it already, then. A refusal that no grant can mend has an empty one.
+  [[nodiscard]] std::optional<std::string> known_refusal(const std::string& text);
+  /// Keeps what a refusal led to.
+  void remember_refusal(const std::string& text, const std::string& request_id);
 
  private:
   Services& services_;
@@ -67,7 +71,7 @@ class ComponentHost {
   std::string pool_;
   std::atomic<std::shared_ptr<const Grip>> grip_;
   std::mutex mutex_;
-  std::set<std::string> refusals_;
+  std::map<std::string, std::string> refusals_;
   std::uint64_t refusals_epoch_ = 0;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <iterator>
 #include <utility>
 
@@ -17,6 +18,26 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::nanoseconds;
 
+/// Whether the arguments have the path in them that was refused.
+bool names_path_of(std::string_view arguments, const Refusal& refusal) {
+  // `read /data/cities.csv`, and as it stands in a string of JSON.
+  const std::size_t space = refusal.what.find(' ');
+  if (refusal.kind != "storage" || space == std::string::npos) return false;
+  const std::string quoted = json_string(std::string_view(refusal.what).substr(space + 1));
+  const std::string_view path = std::string_view(quoted).substr(1, quoted.size() - 2);
+  if (path.size() < 2) return false;
+  for (std::size_t at = arguments.find(path); at != std::string_view::npos;
+       at = arguments.find(path, at + 1)) {
+    const std::size_t end = at + path.size();
+    // Not where it only begins another path.
+    const bool goes_on = end < arguments.size() &&
+                         (std::isalnum(static_cast<unsigned char>(arguments[end])) != 0 ||
+                          std::string_view("/._-").find(arguments[end]) != std::string_view::npos);
+    if (!goes_on) return true;
+  }
+  return false;
+}
+
 belljar::LimitReached describe_limit(const engine::Outcome& outcome, const CallSummary& summary) {
   belljar::LimitReached limit;
   limit.limit = outcome.limit;
@@ -27,7 +48,10 @@ belljar::LimitReached describe_limit(const engine::Outcome& outcome, const CallS
   if (outcome.limit == "timeout") {
     limit.used = format_duration(microseconds(outcome.used));
     limit.allowed = format_duration(summary.timeout);
-    raise(policy_duration(summary.limits.timeout * 2));
+    // No grant lengthens what the caller cut short.
+    if (summary.timeout == summary.limits.timeout) {
+      raise(policy_duration(summary.limits.timeout * 2));
+    }
   } else if (outcome.limit == "fuel") {
     limit.used = fmt::format("{}", summary.limits.fuel.value);
     limit.allowed = limit.used;
@@ -95,6 +119,12 @@ Outcome make_outcome(engine::Outcome outcome, host::CallHost& host, const CallSu
   using engine::OutcomeKind;
   Outcome result;
   result.refusals = host.refusals();
+  // Programs look for many files that need not be there, so that to look in vain is no more than a
+  // hint. But one that ends with an error after it looked for what the caller named, was denied it.
+  const bool failed = outcome.kind == OutcomeKind::tool_error || outcome.exit_code != 0;
+  for (Refusal& refusal : result.refusals) {
+    if (failed && refusal.hint && names_path_of(summary.arguments, refusal)) refusal.hint = false;
+  }
   result.usage.memory = outcome.peak_memory.value;
   result.usage.fuel = outcome.fuel_used.value;
   result.standard_output = host.take_output(1);

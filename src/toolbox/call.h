@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 
 #include "belljar/outcome.h"
 #include "engine/engine.h"
@@ -17,6 +18,9 @@ struct CallSummary {
   bool command = false;
   std::chrono::nanoseconds timeout{0};
   const policy::Limits& limits;
+  /// The call's arguments, or as much of them as is looked at: a path in them that was refused is
+  /// what the call was about.
+  std::string_view arguments;
 };
 
 /// Reads `{"args": […], "stdin": "…"}`, the arguments of a command, unless the call brings its own.

@@ -19,6 +19,7 @@ namespace belljar::toolbox {
 namespace {
 
 constexpr std::size_t maximum_description = 8 * 1024;
+constexpr std::size_t longest_named = 8 * 1024;
 
 std::string describe_tool(const engine::Description& description, const engine::Function& function,
                           bool& cleaned) {
@@ -325,6 +326,7 @@ class Component::ActiveCall final : public CallHandle,
     if (auto prepared = host_->prepare(); !prepared) {
       return end(std::unexpected(std::move(prepared).error()));
     }
+    if (grip_.mounts) named_ = call_.arguments.substr(0, longest_named);
     const auto passed = std::chrono::steady_clock::now() - began_;
     const engine::CallSettings settings{
         .memory = limits.memory,
@@ -356,7 +358,7 @@ class Component::ActiveCall final : public CallHandle,
       return end(fail(ErrorCode::internal, "{}", outcome.message));
     }
     const CallSummary summary{component_->function_of(function_).is_command(), timeout_,
-                              grip_.snapshot->limits()};
+                              grip_.snapshot->limits(), named_};
     Outcome result = make_outcome(std::move(outcome), *host_, summary);
     result.usage.duration = std::chrono::steady_clock::now() - began_;
     end(std::move(result));
@@ -371,37 +373,43 @@ class Component::ActiveCall final : public CallHandle,
     services.log.append({audit::RecordKind::call, services.clock.now(),
                          component_->host_->subject(),
                          call_details(function_.tool, result, host_.get())});
-    if (result && !result->refusals.empty()) {
-      std::vector<Refusal> fresh;
-      for (const Refusal& refusal : result->refusals) {
-        if (!refusal.hint && component_->host_->is_new_refusal(refusal.kind + " " + refusal.what)) {
-          fresh.push_back(refusal);
-        }
-      }
-      if (!fresh.empty()) {
-        component_->services_.refusals.settle(
-            component_->host_, function_.tool, std::move(fresh),
-            [self = shared_from_this(), outcome = *std::move(result)](std::vector<Refusal> settled,
-                                                                      bool durable) mutable {
-              if (!durable) {
-                self->completion_(
-                    fail(ErrorCode::storage, "a refusal could not be recorded; is the disk full?"));
-                return;
-              }
-              for (Refusal& refusal : outcome.refusals) {
-                for (const Refusal& known : settled) {
-                  if (known.kind == refusal.kind && known.what == refusal.what) {
-                    refusal.request_id = known.request_id;
-                  }
-                }
-              }
-              self->completion_(std::move(outcome));
-            });
-        return;
-      }
-    }
+    if (result && !result->refusals.empty()) return tell_refused(*std::move(result));
     completion_(std::move(result));
   }
+
+  /// Gives refusals the ids of their requests. New ones are on disk before the caller hears of
+  /// them.
+  void tell_refused(Outcome outcome) {
+    std::vector<Refusal> fresh;
+    for (Refusal& refusal : outcome.refusals) {
+      if (refusal.hint) continue;
+      if (auto request = component_->host_->known_refusal(name_of(refusal))) {
+        refusal.request_id = *std::move(request);
+      } else {
+        fresh.push_back(refusal);
+      }
+    }
+    if (fresh.empty()) return completion_(std::move(outcome));
+    component_->services_.refusals.settle(
+        component_->host_, function_.tool, std::move(fresh),
+        [self = shared_from_this(), outcome = std::move(outcome)](std::vector<Refusal> settled,
+                                                                  bool durable) mutable {
+          if (!durable) {
+            self->completion_(
+                fail(ErrorCode::storage, "a refusal could not be recorded; is the disk full?"));
+            return;
+          }
+          for (const Refusal& known : settled) {
+            self->component_->host_->remember_refusal(name_of(known), known.request_id);
+            for (Refusal& refusal : outcome.refusals) {
+              if (name_of(refusal) == name_of(known)) refusal.request_id = known.request_id;
+            }
+          }
+          self->completion_(std::move(outcome));
+        });
+  }
+
+  static std::string name_of(const Refusal& refusal) { return refusal.kind + " " + refusal.what; }
 
   std::shared_ptr<Component> component_;
   const NamedFunction& function_;
@@ -413,6 +421,8 @@ class Component::ActiveCall final : public CallHandle,
   std::chrono::nanoseconds timeout_{0};
   std::uint64_t live_ = 0;
   std::string drop_handle_;
+  /// The arguments of a component that may open files, as far as paths are looked for in them.
+  std::string named_;
   bool admitted_ = false;
   std::shared_ptr<host::CallHost> host_;
 

@@ -43,10 +43,13 @@ bool is_plumbing(const engine::Function& function) {
   // componentize-py exports its own life cycle beside the world's functions.
   if (function.interface == "exports") return true;
   if (function.name.starts_with("cabi_")) return true;
-  // componentize-qjs exports a function that starts the interpreter: `init` without parameters
-  // that gives nothing. A tool that can do neither good nor harm to a caller looks the same.
-  return function.interface.empty() && function.name == "init" && function.parameters.empty() &&
-         !function.result;
+  if (!function.interface.empty() || function.name != "init") return false;
+  // componentize-qjs exports the function by which it started the interpreter when it built the
+  // component: of a script and what goes around it, or, in older versions, of nothing. A tool
+  // without parameters and result can do neither good nor harm to a caller.
+  if (function.parameters.empty()) return !function.result;
+  return function.parameters.size() >= 2 && function.parameters[0].name == "shim" &&
+         function.parameters[1].name == "script";
 }
 
 /// `[method]station.read` is `read`.

@@ -89,7 +89,8 @@ servers that run.
 
   belljar grant csv-query storage=./data:/data
   belljar grant fetch network='GET,HEAD api.example' --for 8h
-  belljar grant r-1a2b3c4d)",
+  belljar grant r-1a2b3c4d
+  belljar grant r-5e6f7a8b ./data)",
                  make_grant},
     CommandEntry{"revoke", "Take permissions back",
                  R"(Holds at once: a tool that runs is refused at its next step.

@@ -17,7 +17,8 @@ class GrantCommand final : public Command {
     app.add_option("COMPONENT", component_,
                    "A loaded component's name, its file, or the id of a request (r-…)")
         ->required();
-    app.add_option("KIND=VALUE", permissions_, "What to allow");
+    app.add_option("KIND=VALUE", permissions_,
+                   "What to allow; for a request that wants a folder, the folder");
     app.add_option("--policy", policy_, "Approve a policy file, as it is now")->type_name("FILE");
     app.add_flag("--once", once_, "For one call");
     app.add_flag("--session", session_, "For the servers that run now, until they end");
@@ -78,7 +79,11 @@ class GrantCommand final : public Command {
                     one_line(component_, 60));
       }
       wish.component = request->component;
-      texts.push_back(request->grant_text);
+      if (policy::wants_folder(request->grant_text)) {
+        BELLJAR_TRY(texts, name_folder(request->grant_text));
+      } else {
+        texts.push_back(request->grant_text);
+      }
     } else {
       BELLJAR_TRY(wish.component, administration.find_component(component_));
     }
@@ -90,6 +95,19 @@ class GrantCommand final : public Command {
                   "say what to grant: KIND=VALUE, such as network=api.example, or --policy FILE");
     }
     return wish;
+  }
+
+  /// The permission of a request that cannot know which folder of this user's is meant.
+  Result<std::vector<std::string>> name_folder(const std::string& wanted) const {
+    const std::string rest =
+        wanted.substr(wanted.find(policy::unknown_folder) + policy::unknown_folder.size());
+    if (permissions_.size() != 1 || permissions_.front().starts_with("storage=")) {
+      return fail(ErrorCode::invalid_argument,
+                  "{} asks for a folder as {}, and only you know which of yours: belljar grant {} "
+                  "FOLDER",
+                  component_, rest.substr(1), component_);
+    }
+    return std::vector{"storage=" + permissions_.front() + rest};
   }
 
   Result<std::vector<store::GrantScope>> read_scopes(runtime::Administration& administration,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "policy/snapshot.h"
 #include "support/text.h"
 #include "toolbox/call.h"
 
@@ -18,10 +19,19 @@ Json value_of(const std::string& json) {
   return parsed ? *std::move(parsed) : Json(json);
 }
 
-/// A tool's own words: a string as itself, anything else as JSON, without control characters.
+/// A tool's own words, without control characters: a string as itself, a case of a variant as
+/// `unreadable: no such file`, anything else as JSON.
 std::string own_words(const std::string& json) {
+  const auto plain = [](const Json& value) {
+    return value.is_string() ? value.get<std::string>() : value.dump();
+  };
   const Json value = value_of(json);
-  return clean_text(value.is_string() ? value.get<std::string>() : json, longest_text).text;
+  const bool variant = value.is_object() && value.size() == 2 && value.contains("val") &&
+                       value.contains("tag") && value["tag"].is_string();
+  if (variant) {
+    return clean_text(plain(value["tag"]) + ": " + plain(value["val"]), longest_text).text;
+  }
+  return clean_text(value.is_string() ? plain(value) : json, longest_text).text;
 }
 
 Json refusal_json(const Refusal& refusal) {
@@ -54,10 +64,13 @@ void explain_refusals(const Outcome& outcome, const std::filesystem::path& polic
     terminal.note(fmt::format("  {} {}: {}", style.bad("refused"), one_line(refusal.what, 200),
                               one_line(refusal.reason, 300)));
     if (refusal.remedy.empty()) continue;
+    const bool folder = policy::wants_folder(refusal.remedy);
     std::string advice = "--grant " + shell_word(one_line(refusal.remedy, 1'000));
     if (!refusal.request_id.empty()) {
-      advice = fmt::format("belljar grant {}", refusal.request_id) + ", or for one call " + advice;
+      advice = fmt::format("belljar grant {}{}, or for one call {}", refusal.request_id,
+                           folder ? " FOLDER" : "", advice);
     }
+    if (folder) advice += "; FOLDER is one of yours";
     terminal.note(fmt::format("  {} {}", style.good("to allow it:"), advice));
   }
   if (!policy.empty()) {

@@ -322,7 +322,7 @@ FileReply CallHost::no_mount(const FileRequest& request, std::string_view path) 
   const std::size_t end = guest.find('/', 1);
   const std::string folder = end == std::string::npos ? "/" : guest.substr(0, end);
   const bool write = verb(request) == "write";
-  decision.remedy = policy::storage_grant("FOLDER", folder, write);
+  decision.remedy = policy::storage_grant(policy::unknown_folder, folder, write);
   const bool hint = request.operation == FileOperation::status;
   refuse("storage", fmt::format("{} {}", verb(request), one_line(guest, 300)), decision, hint);
   reply.error = hint ? ENOENT : EACCES;

@@ -136,6 +136,13 @@ class Snapshot {
 };
 
 /// The grant that opens a folder that lies at `host`, as a remedy.
+/// Stands for a folder of the user's that nobody but they can name.
+inline constexpr std::string_view unknown_folder = "FOLDER";
+/// Whether a permission, as `KIND=VALUE`, is for a folder that has yet to be named. Paths in
+/// permissions that are meant to be given are absolute.
+[[nodiscard]] inline bool wants_folder(std::string_view permission) {
+  return permission.starts_with("storage=FOLDER:");
+}
 [[nodiscard]] Grant storage_grant(const std::filesystem::path& host, std::string_view guest,
                                   bool write);
 

@@ -25,7 +25,12 @@ Loader::Loader(Options options, const engine::Compiler& compiler, const MacKey& 
 
 Result<Loader::Source> Loader::open(const std::filesystem::path& path) const {
   Source source;
-  BELLJAR_TRY(source.file, options_.open_file(path));
+  auto file = options_.open_file(path);
+  if (!file) {
+    // Whatever keeps the file from being opened keeps the component from being loaded.
+    return fail(ErrorCode::load_failed, "{}", file.error().describe());
+  }
+  source.file = *std::move(file);
   BELLJAR_TRY(source.identity, identify(source.file.get()));
   if (const auto known = sources_.find(source.identity)) {
     source.digest = *known;

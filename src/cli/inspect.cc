@@ -17,7 +17,7 @@ constexpr std::size_t longest_description = 4'000;
 std::string indent(std::string_view text, std::string_view with) {
   std::string indented;
   for (const std::string_view line : split(text, '\n')) {
-    indented += fmt::format("{}{}\n", with, line);
+    indented += line.empty() ? "\n" : fmt::format("{}{}\n", with, line);
   }
   return indented;
 }

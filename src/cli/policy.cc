@@ -132,6 +132,21 @@ class PolicyCommand final : public Command {
     return json;
   }
 
+  /// Limits without the word, five on a line.
+  static Json limit_lines(const Json& limits) {
+    constexpr std::size_t on_a_line = 5;
+    Json lines = Json::array();
+    for (std::size_t i = 0; i < limits.size(); i += on_a_line) {
+      std::string line;
+      for (std::size_t j = i; j < std::min(i + on_a_line, limits.size()); ++j) {
+        const std::string limit = limits[j].get<std::string>();
+        line += (line.empty() ? "" : ", ") + limit.substr(limit.find(' ') + 1);
+      }
+      lines.push_back(line);
+    }
+    return lines;
+  }
+
   static void print(const Json& json, Terminal& terminal) {
     const Style& style = terminal.out_style();
     terminal.print(fmt::format("{}  {}", style.bold(json["component"].get<std::string>()),
@@ -144,7 +159,7 @@ class PolicyCommand final : public Command {
       }
     };
     section("may", json["may"].empty() ? Json::array({"compute, and nothing else"}) : json["may"]);
-    section("limits", json["limits"]);
+    section("limits", limit_lines(json["limits"]));
     if (json.contains("policy")) {
       terminal.print(fmt::format("  {:<9} {}, approved by {}", "policy",
                                  json["policy"]["path"].get<std::string>(),

@@ -146,7 +146,9 @@ Result<Document> read(GrantKind kind, std::string_view value, const std::filesys
         return fail(ErrorCode::invalid_argument, "\"{}\": write it like memory=128Mi",
                     one_line(value, 60));
       }
-      BELLJAR_CHECK(set_limit(document.limits, value.substr(0, equals), value.substr(equals + 1)));
+      BELLJAR_CHECK(
+          in_context(set_limit(document.limits, value.substr(0, equals), value.substr(equals + 1)),
+                     one_line(value, 60)));
       break;
     }
     case GrantKind::capability:

@@ -62,7 +62,7 @@ Result<void> put(std::optional<T>& target, Result<T> value, T least, T most,
                  std::string_view bounds) {
   BELLJAR_CHECK(value);
   if (*value < least || *value > most) {
-    return fail(ErrorCode::invalid_argument, "out of range: {}", bounds);
+    return fail(ErrorCode::invalid_argument, "out of range; it has to be from {}", bounds);
   }
   target = *value;
   return {};

@@ -28,6 +28,25 @@ struct Refused {
 };
 
 /// Builds the tree from parser events. Aliases are refused before anything is expanded.
+/// The first line that a tab indents.
+std::optional<Place> find_tab_indent(std::string_view text) {
+  int line = 1;
+  int column = 1;
+  bool indent = true;
+  for (const char c : text) {
+    if (c == '\n') {
+      ++line;
+      column = 1;
+      indent = true;
+      continue;
+    }
+    if (indent && c == '\t') return Place{line, column};
+    indent = indent && c == ' ';
+    ++column;
+  }
+  return std::nullopt;
+}
+
 class Builder final : public YAML::EventHandler {
  public:
   void OnDocumentStart(const YAML::Mark& mark) override {
@@ -152,6 +171,10 @@ Result<YamlNode> read_yaml(std::string_view text, std::string_view file) {
   } catch (const Refused& refused) {
     return std::unexpected(error_at(file, refused.place, refused.message));
   } catch (const YAML::Exception& error) {
+    // The parser blames what comes before or after a tab.
+    if (const auto tab = find_tab_indent(text)) {
+      return std::unexpected(error_at(file, *tab, "a tab cannot indent YAML; use spaces"));
+    }
     return std::unexpected(error_at(file, place_of(error.mark), error.msg));
   } catch (const std::exception& error) {
     return std::unexpected(error_at(file, {1, 1}, error.what()));

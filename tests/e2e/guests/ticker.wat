@@ -1,0 +1,58 @@
+;; Gives numbers as a stream, piece by piece, so that there is progress to tell of: 32 of them, or
+;; some of them and then no end.
+(component
+  (type $numbers (stream u32))
+  (core module $memory
+    (memory (export "memory") 1)
+    (data (i32.const 0) "\01\00\00\00\02\00\00\00\03\00\00\00\04\00\00\00"))
+  (core instance $memory (instantiate $memory))
+  (core func $new (canon stream.new $numbers))
+  (core func $write (canon stream.write $numbers async (memory $memory "memory")))
+  (core func $close (canon stream.drop-writable $numbers))
+  (core func $return (canon task.return (result $numbers)))
+  (core func $set (canon waitable-set.new))
+  (core func $join (canon waitable.join))
+  (core module $module
+    (import "" "new" (func $new (result i64)))
+    (import "" "write" (func $write (param i32 i32 i32) (result i32)))
+    (import "" "close" (func $close (param i32)))
+    (import "" "return" (func $return (param i32)))
+    (import "" "set" (func $set (result i32)))
+    (import "" "join" (func $join (param i32 i32)))
+    (global $stream (mut i32) (i32.const 0))
+    (global $waits (mut i32) (i32.const 0))
+    (global $left (mut i32) (i32.const 8))
+    ;; Writes four numbers after the other; what blocks is waited for, the end is 0.
+    (func $go (result i32)
+      (loop $again
+        (if (i32.eqz (global.get $left))
+          (then (call $close (global.get $stream)) (return (i32.const 0))))
+        (global.set $left (i32.sub (global.get $left) (i32.const 1)))
+        (br_if $again
+          (i32.ne (i32.const -1)
+            (call $write (global.get $stream) (i32.const 0) (i32.const 4)))))
+      (call $join (global.get $stream) (global.get $waits))
+      ;; WAIT, with the set to wait for above it.
+      (i32.or (i32.const 2) (i32.shl (global.get $waits) (i32.const 4))))
+    (func (export "count") (result i32)
+      (local $both i64)
+      (local.set $both (call $new))
+      (global.set $waits (call $set))
+      (global.set $stream (i32.wrap_i64 (i64.shr_u (local.get $both) (i64.const 32))))
+      (call $return (i32.wrap_i64 (local.get $both)))
+      (call $go))
+    (func (export "spin") (param i32 i32 i32) (result i32) (loop (br 0)) (i32.const 0))
+    (func (export "continue") (param i32 i32 i32) (result i32)
+      (call $join (global.get $stream) (i32.const 0))
+      (call $go)))
+  (core instance $instance (instantiate $module (with "" (instance
+    (export "new" (func $new))
+    (export "write" (func $write))
+    (export "close" (func $close))
+    (export "return" (func $return))
+    (export "set" (func $set))
+    (export "join" (func $join))))))
+  (func (export "count") async (result $numbers)
+    (canon lift (core func $instance "count") async (callback (core func $instance "continue"))))
+  (func (export "count-without-end") async (result $numbers)
+    (canon lift (core func $instance "count") async (callback (core func $instance "spin")))))

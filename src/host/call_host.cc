@@ -120,18 +120,22 @@ bool CallHost::still_granted() noexcept {
   const auto snapshot = newer();
   if (snapshot && grip_.mounts) {
     const std::lock_guard lock(mutex_);
-    for (const std::uint32_t number : mounts_in_use_) {
-      const policy::StorageRule& used = grip_.mounts->mounts()[number];
-      const bool granted = std::any_of(
-          snapshot->mounts().begin(), snapshot->mounts().end(), [&](const policy::Mount& mount) {
-            return mount.rule.host == used.host && (!used.access.read || mount.rule.access.read) &&
-                   (!used.access.write || mount.rule.access.write);
-          });
-      if (!granted) return false;
+    if (!std::all_of(mounts_in_use_.begin(), mounts_in_use_.end(),
+                     [&](std::uint32_t number) { return grants_mount(*snapshot, number); })) {
+      return false;
     }
   }
   files_epoch_.store(now);
   return true;
+}
+
+bool CallHost::grants_mount(const policy::Snapshot& snapshot, std::uint32_t number) const {
+  const policy::StorageRule& used = grip_.mounts->mounts()[number];
+  return std::any_of(
+      snapshot.mounts().begin(), snapshot.mounts().end(), [&](const policy::Mount& mount) {
+        return mount.rule.host == used.host && (!used.access.read || mount.rule.access.read) &&
+               (!used.access.write || mount.rule.access.write);
+      });
 }
 
 bool CallHost::sockets_revoked() noexcept {
@@ -240,7 +244,9 @@ FileReply CallHost::file(const FileRequest& request) {
       request.operation == FileOperation::rename || request.operation == FileOperation::link;
   if (request.mount >= mounts) return no_mount(request, request.path);
   if (two && request.to_mount >= mounts) return no_mount(request, request.to_path);
-  if (grants_changed() && !still_granted()) {
+  const auto now = newer();
+  if (now &&
+      (!grants_mount(*now, request.mount) || (two && !grants_mount(*now, request.to_mount)))) {
     refuse("storage", fmt::format("{} {}", verb(request), shown_path(request.mount, request.path)),
            no_longer());
     FileReply reply;

@@ -91,6 +91,8 @@ class CallHost final : public engine::Host,
   void use(std::string_view kind, std::string_view used, std::string_view rule);
   /// Without the secrets that the guest itself has: it may put them into a path or a URL.
   [[nodiscard]] std::string for_the_record(std::string text) const;
+  /// Whether a folder of this call is still granted, as it was.
+  [[nodiscard]] bool grants_mount(const policy::Snapshot& snapshot, std::uint32_t number) const;
   engine::FileReply no_mount(const engine::FileRequest& request, std::string_view path);
   [[nodiscard]] std::string shown_path(std::uint32_t mount, std::string_view path) const;
 

@@ -108,20 +108,19 @@ pub struct Directory {
 
 impl Directory {
     /// The path from the mount's root. What would climb out of this directory is refused here,
-    /// what would climb out of the mount is refused by the host.
+    /// what would climb out of the mount is refused, and recorded, by the host.
     fn join(&self, path: &str) -> io::Result<String> {
         let mut depth = 0_i32;
+        let mut climbs = path.starts_with('/');
         for part in path.split('/') {
             match part {
                 "" | "." => {}
                 ".." => depth -= 1,
                 _ => depth += 1,
             }
-            if depth < 0 {
-                return Err(error(rustix::io::Errno::PERM));
-            }
+            climbs |= depth < 0;
         }
-        if path.starts_with('/') {
+        if climbs && self.path != "." {
             return Err(error(rustix::io::Errno::PERM));
         }
         if path.is_empty() {

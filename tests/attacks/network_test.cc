@@ -1,0 +1,307 @@
+// A guest that was granted one place in the network, and wants others. The cases of each row in
+// full are in src/host/egress_test.cc, egress_request_test.cc and egress_hostile_server_test.cc.
+
+#include <fmt/format.h>
+
+#include <mutex>
+
+#include "network_attack.h"
+
+namespace belljar::attacks {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+
+constexpr std::string_view hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+
+/// A guest, and a server that keeps what it was asked.
+class ReachAttack : public NetworkAttack {
+ protected:
+  std::string origin(std::string_view name) const {
+    return fmt::format("http://{}:{}", name, target_.port());
+  }
+  std::vector<std::string> requests() {
+    const std::lock_guard lock(mutex_);
+    return requests_;
+  }
+  /// The one thing that is granted works before and after.
+  void expect_granted_works(Server& server, const std::string& url) {
+    const std::size_t before = requests().size();
+    const Json result = get(server, url);
+    EXPECT_FALSE(is_error(result)) << url << ": " << result;
+    EXPECT_EQ(requests().size(), before + 1);
+  }
+
+  std::mutex mutex_;
+  std::vector<std::string> requests_;
+  RawServer target_{RawServer::answering(std::string(hello), &requests_, &mutex_)};
+};
+
+using A38 = ReachAttack;
+using A39 = ReachAttack;
+using A40 = ReachAttack;
+using A41 = ReachAttack;
+using A42 = ReachAttack;
+using A43 = ReachAttack;
+using A44 = ReachAttack;
+using A45 = NetworkAttack;
+using A46 = NetworkAttack;
+using A47 = ReachAttack;
+using A48 = ReachAttack;
+using A49 = ReachAttack;
+using A51 = ReachAttack;
+
+TEST_F(A38, OddUrlsAndHeadersReachNothing) {
+  const auto server = serve_fetch(allow(origin("a.test")));
+  const int port = target_.port();
+  for (const std::string& url :
+       {fmt::format("http://2130706433:{}/", port), fmt::format("http://0177.0.0.1:{}/", port),
+        fmt::format("http://0x7f.1:{}/", port), fmt::format("http://127.1:{}/", port),
+        fmt::format("http://a.test:{}@127.0.0.1:{}/", port, port),
+        fmt::format("http://user:password@a.test:{}/", port),
+        fmt::format("http://127.0.0.1:{}#@a.test/", port),
+        fmt::format("http://127.0.0.1:{}\\@a.test/", port), fmt::format("http://b.test:{}/", port),
+        std::string("file:///etc/passwd"), std::string("http:///"), std::string("")}) {
+    expect_refused(*server, url);
+  }
+  for (const char* const value : {"a\r\nInjected: 1", "a\nInjected: 1"}) {
+    const Json result = server->call(
+        "fetch_request",
+        {{"request",
+          {{"url", origin("a.test")}, {"headers", {{{"name", "x-test"}, {"value", value}}}}}}});
+    EXPECT_TRUE(is_error(result)) << result;
+  }
+  EXPECT_THAT(requests(), IsEmpty());
+  expect_granted_works(*server, origin("a.test"));
+  expect_refusal_recorded();
+  expect_unharmed(*server);
+}
+
+TEST_F(A39, AddressesThatHoldAnotherReachNothing) {
+  std::string rules;
+  std::vector<std::string> urls;
+  for (const char* const host :
+       {"[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]",
+        "[::127.0.0.1]", "[::ffff:0:127.0.0.1]", "[::1]", "[fe80::1]", "127.0.0.1"}) {
+    rules += fmt::format("      - host: \"{}\"\n", origin(host));
+    urls.push_back(origin(host));
+  }
+  const auto server = serve_fetch(rules);
+  for (const std::string& url : urls) expect_refused(*server, url);
+  expect_refused(*server, origin("[fe80::1%25lo]"));
+  EXPECT_THAT(requests(), IsEmpty());
+  expect_refusal_recorded();
+  expect_unharmed(*server);
+}
+
+TEST_F(A40, MetadataIsNotReachedByNumberOrByName) {
+  answer_with([](const std::string&) { return addresses({"169.254.169.254"}); });
+  const auto server = serve_fetch(
+      "      - host: \"http://169.254.169.254\"\n      - host: \"http://metadata.test\"\n"
+      "      - host: \"http://[fd00:ec2::254]\"\n      - host: \"http://168.63.129.16\"\n"
+      "      - cidr: 169.254.0.0/16\n");
+  for (const char* const url :
+       {"http://169.254.169.254/latest/meta-data/", "http://2852039166/", "http://metadata.test/",
+        "http://[fd00:ec2::254]/", "http://168.63.129.16/", "http://0xa9.254.0251.254/"}) {
+    expect_refused(*server, url);
+  }
+  expect_refusal_recorded();
+  expect_unharmed(*server);
+}
+
+TEST_F(A41, ANameThatChangesItsAddressIsNotFollowed) {
+  std::atomic<int> lookups = 0;
+  answer_with([&](const std::string&) {
+    return addresses({lookups++ == 0 ? "127.0.0.1" : "169.254.169.254"});
+  });
+  const auto server = serve_fetch(allow(origin("a.test")));
+  expect_granted_works(*server, origin("a.test"));
+  EXPECT_EQ(lookups, 1) << "the name was looked up again between the check and the connection";
+  expect_refused(*server, origin("a.test"));
+  EXPECT_THAT(requests(), SizeIs(1));
+  expect_refusal_recorded();
+  expect_unharmed(*server);
+}
+
+TEST_F(A42, PrivateAddressesBesidePublicOnesAreDropped) {
+  answer_with([](const std::string& name) {
+    return name == "mixed.test" ? addresses({"10.0.0.1", "169.254.169.254", "127.0.0.1"})
+                                : addresses({"10.0.0.1", "192.168.0.1"});
+  });
+  const auto server = serve_fetch(fmt::format("      - host: \"{}\"\n", origin("private.test")) +
+                                  allow(origin("mixed.test")));
+  expect_granted_works(*server, origin("mixed.test"));
+  expect_refused(*server, origin("private.test"));
+  expect_refusal_recorded();
+  expect_unharmed(*server);
+}
+
+TEST_F(A43, ARedirectIsADecisionOfItsOwn) {
+  std::atomic<int> asked = 0;
+  const std::string elsewhere = origin("b.test");
+  RawServer redirecting([&](const Connection& connection) {
+    while (!connection.request().empty()) {
+      ++asked;
+      connection.send(fmt::format("HTTP/1.1 302 Found\r\nLocation: {}\r\nContent-Length: 0\r\n\r\n",
+                                  elsewhere));
+    }
+  });
+  const std::string start = fmt::format("http://a.test:{}", redirecting.port());
+  const auto server = serve_fetch(allow(start));
+  const Json result = get(*server, start);
+  EXPECT_FALSE(is_error(result)) << result;
+  EXPECT_THAT(text_of(result), HasSubstr("302"));
+  EXPECT_EQ(asked, 1);
+  expect_refused(*server, elsewhere);
+  expect_refused(*server, fmt::format("https://a.test:{}", redirecting.port()));
+  EXPECT_THAT(requests(), IsEmpty());
+  expect_refusal_recorded();
+  expect_unharmed(*server);
+}
+
+TEST_F(A44, AWildcardIsOneOrMoreLabelsBelowItsName) {
+  const auto server = serve_fetch(allow(origin("*.x.test")));
+  for (const char* const host :
+       {"a.x.test", "a.b.x.test", "A.X.TEST", "a.x.test.", "bücher.x.test"}) {
+    expect_granted_works(*server, origin(host));
+  }
+  const std::size_t before = requests().size();
+  for (const char* const host :
+       {"x.test", "ax.test", "x.test.evil.test", "a.x.test.evil.test", "a-x.test"}) {
+    expect_refused(*server, origin(host));
+  }
+  EXPECT_EQ(requests().size(), before);
+  expect_refusal_recorded();
+  expect_unharmed(*server);
+}
+
+TEST_F(A45, ResponsesWithoutEndAreCutOff) {
+  const std::string piece(16'384, 'x');
+  for (const auto& [head, body] : std::vector<std::pair<std::string, std::string>>{
+           {"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\n", piece},
+           {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "4000\r\n" + piece + "\r\n"},
+           {"HTTP/1.1 200 OK\r\n", "X-Header: " + std::string(1'000, 'x') + "\r\n"},
+           {"HTTP/1.1 200 OK\r\nX-Header: ", piece},
+           {"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"}}) {
+    RawServer flood([&](const Connection& connection) {
+      static_cast<void>(connection.request());
+      if (!connection.send(head)) return;
+      while (connection.send(body)) {
+      }
+    });
+    const std::string url = fmt::format("http://a.test:{}", flood.port());
+    const auto server = serve_fetch(allow(url), "  resources: {response: 256Ki, memory: 64Mi}\n");
+    // More than the limit is asked for, so that the guest reads to the end.
+    const Json result =
+        server->call("fetch_request", {{"request", {{"url", url}, {"max-bytes", 100'000'000}}}});
+    EXPECT_TRUE(is_error(result)) << head;
+    EXPECT_LT(server->child().peak_memory(), std::size_t{512} << 20);
+    expect_unharmed(*server);
+  }
+}
+
+TEST_F(A46, ServersThatNeverAnswerAreGivenUp) {
+  for (const char* const text :
+       {"", "HTTP/1.1 200 OK\r\nX-Slow: ", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"}) {
+    RawServer slow([&](const Connection& connection) {
+      static_cast<void>(connection.request());
+      connection.send(text);
+      connection.wait_for_close();
+    });
+    const std::string url = fmt::format("http://a.test:{}", slow.port());
+    const auto server = serve_fetch(allow(url));
+    EXPECT_TRUE(is_error(get(*server, url))) << text;
+    expect_unharmed(*server);
+  }
+}
+
+TEST_F(A47, MethodsPathsAndPortsOutsideTheRuleAreRefused) {
+  const auto server =
+      serve_fetch(allow(origin("a.test"), "        methods: [GET]\n        paths: [\"/v1/*\"]\n"));
+  for (const char* const path :
+       {"/v2", "/", "/v1/../admin", "/v1/%2e%2e/admin", "/v1/..%2fadmin", "/v1/..;/admin",
+        "/v1//../../admin", "/v1/%5c..%5cadmin", "/v1/x%00"}) {
+    expect_refused(*server, origin("a.test") + path);
+  }
+  for (const char* const method : {"post", "put", "patch", "delete", "options", "head"}) {
+    const Json result = server->call(
+        "fetch_request", {{"request", {{"url", origin("a.test") + "/v1/x"}, {"method", method}}}});
+    EXPECT_TRUE(is_error(result)) << method;
+  }
+  expect_refused(*server, "http://a.test/v1/x");
+  expect_refused(*server, fmt::format("https://a.test:{}/v1/x", target_.port()));
+  EXPECT_THAT(requests(), IsEmpty());
+  expect_granted_works(*server, origin("a.test") + "/v1/x");
+  expect_refusal_recorded();
+  expect_unharmed(*server);
+}
+
+TEST_F(A48, HeadersOfTheConnectionAreNotTheGuestsToSet) {
+  const auto server = serve_fetch(allow(origin("a.test")));
+  for (const char* const name :
+       {"Host", "Connection", "Transfer-Encoding", "Content-Length", "Upgrade", "Keep-Alive", "TE",
+        "Proxy-Authorization", "Expect", "X-Forwarded-For", "Metadata-Flavor", ":authority"}) {
+    static_cast<void>(server->call(
+        "fetch_request",
+        {{"request",
+          {{"url", origin("a.test")},
+           {"method", "post"},
+           {"headers", {{{"name", name}, {"value", "100"}}}},
+           {"body", {{"tag", "text"}, {"val", "GET /smuggled HTTP/1.1\r\nHost: b\r\n\r\n"}}}}}}));
+  }
+  for (const std::string& request : requests()) {
+    EXPECT_TRUE(request.starts_with("POST / HTTP/1.1\r\n")) << request;
+    EXPECT_THAT(request, HasSubstr(fmt::format("Host: a.test:{}\r\n", target_.port())));
+    const std::string head = request.substr(0, request.find("\r\n\r\n"));
+    for (const char* const header :
+         {"\r\nTransfer-Encoding: 100", ": 100", "X-Forwarded", "Flavor"}) {
+      EXPECT_THAT(head, Not(HasSubstr(header))) << head;
+    }
+  }
+  expect_granted_works(*server, origin("a.test"));
+  expect_unharmed(*server);
+}
+
+TEST_F(A49, TenThousandRequestsAtOnceAreBoundedAndTheServerLives) {
+  const auto server = serve_fetch(allow(origin("a.test")));
+  constexpr int calls = 10'000;
+  std::vector<int> ids;
+  ids.reserve(calls);
+  for (int i = 0; i < calls; ++i) {
+    ids.push_back(server->start_call("fetch_get", {{"url", origin("a.test")}}));
+  }
+  std::size_t served = 0;
+  std::size_t refused = 0;
+  for (int i = 0; i < calls; ++i) {
+    const Json answer = server->await([](const Json& frame) { return frame.contains("id"); },
+                                      "an answer to each request");
+    if (answer.contains("result") && !is_error(answer["result"])) {
+      ++served;
+    } else {
+      ++refused;
+    }
+  }
+  EXPECT_EQ(served + refused, static_cast<std::size_t>(calls));
+  EXPECT_EQ(requests().size(), served);
+  EXPECT_GT(served, 0U);
+  expect_granted_works(*server, origin("a.test"));
+  expect_unharmed(*server);
+}
+
+TEST_F(A51, ProxySettingsOfTheEnvironmentAreIgnored) {
+  RawServer proxy(RawServer::answering(std::string(hello), nullptr, nullptr));
+  for (const char* const variable :
+       {"http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"}) {
+    set_variable(variable, fmt::format("http://127.0.0.1:{}", proxy.port()));
+  }
+  const auto server = serve_fetch(allow(origin("a.test")));
+  expect_granted_works(*server, origin("a.test"));
+  EXPECT_EQ(proxy.connections(), 0U);
+  expect_unharmed(*server);
+}
+
+}  // namespace
+}  // namespace belljar::attacks

@@ -344,13 +344,14 @@ bool Exchange::take_header(std::string_view line) {
   if (colon == std::string_view::npos) return true;
   std::string name = to_lower(scrubber_->scrub(trim(content.substr(0, colon))));
   // Nobody asked for other codings of the transfer (RFC 9112, 7.4), and nobody would undo them.
-  if (name == "transfer-encoding" &&
-      !equals_ignoring_case(trim(content.substr(colon + 1)), "chunked")) {
+  const std::string_view value = trim(content.substr(colon + 1));
+  if (name == "transfer-encoding" && !equals_ignoring_case(value, "chunked") &&
+      !equals_ignoring_case(value, "identity")) {
     stopped_ = {HttpFailure::protocol, "the response is encoded in a way that was not asked for"};
     return false;
   }
   if (std::find(hop_headers.begin(), hop_headers.end(), name) != hop_headers.end()) return true;
-  response_headers_.push_back({std::move(name), scrubber_->scrub(trim(content.substr(colon + 1)))});
+  response_headers_.push_back({std::move(name), scrubber_->scrub(value)});
   return true;
 }
 

@@ -42,6 +42,19 @@ Result<std::string> digest_of(int descriptor) {
   }
 }
 
+/// Whether only this user can change what a descriptor leads to. Code that somebody else may write
+/// could be exchanged after it was looked at.
+bool is_private(int descriptor) {
+  struct stat status{};
+  return ::fstat(descriptor, &status) == 0 && status.st_uid == ::geteuid() &&
+         !others_may_write(status);
+}
+
+bool is_private(const std::filesystem::path& folder) {
+  const UniqueFd descriptor(::open(folder.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+  return descriptor && is_private(descriptor.get());
+}
+
 void remove_entry(const std::filesystem::path& entry) {
   std::error_code ignored;
   std::filesystem::remove_all(entry, ignored);
@@ -67,6 +80,7 @@ std::filesystem::path CachedCode::path() const {
 
 std::optional<CachedCode> CodeCache::open(const std::filesystem::path& entry, std::string_view name,
                                           bool read_all_code) const {
+  if (!is_private(folder_) || !is_private(entry)) return std::nullopt;
   const auto sealed = read_file(entry / seal_file, Bytes{4096});
   if (!sealed) return std::nullopt;
   const auto lines = split(*sealed, '\n');
@@ -82,7 +96,7 @@ std::optional<CachedCode> CodeCache::open(const std::filesystem::path& entry, st
 
   CachedCode cached;
   auto code = open_regular_file(entry / code_file);
-  if (!code) return std::nullopt;
+  if (!code || !is_private(code->get())) return std::nullopt;
   cached.code = *std::move(code);
   const auto identity = identify(cached.code.get());
   auto description = read_file(entry / description_file, description_limit);
@@ -93,7 +107,8 @@ std::optional<CachedCode> CodeCache::open(const std::filesystem::path& entry, st
     const auto digest = digest_of(cached.code.get());
     if (!digest || *digest != seal.code_digest) return std::nullopt;
     // The same contents in another file: a restored backup, a copied folder.
-    static_cast<void>(write_seal(entry, name, seal.code_digest, seal.description_digest));
+    static_cast<void>(
+        write_seal(entry, name, *identity, seal.code_digest, seal.description_digest));
   }
   cached.size = Bytes{identity->size};
   cached.description = *std::move(description);
@@ -101,10 +116,8 @@ std::optional<CachedCode> CodeCache::open(const std::filesystem::path& entry, st
 }
 
 Result<void> CodeCache::write_seal(const std::filesystem::path& entry, std::string_view name,
-                                   const std::string& code_digest,
+                                   const FileIdentity& identity, const std::string& code_digest,
                                    const std::string& description_digest) const {
-  BELLJAR_TRY(const UniqueFd code, open_regular_file(entry / code_file));
-  BELLJAR_TRY(const FileIdentity identity, identify(code.get()));
   const Seal seal{identity_text(identity), code_digest, description_digest};
   const std::string text = seal.text(name);
   return write_file_atomically(entry / seal_file,
@@ -138,7 +151,9 @@ Result<CachedCode> CodeCache::add(const std::string& digest, const std::string& 
     BELLJAR_CHECK(make_private_directory(temporary));
     BELLJAR_CHECK(write_file_atomically(temporary / code_file, compiled.code, 0600));
     BELLJAR_CHECK(write_file_atomically(temporary / description_file, compiled.description, 0600));
-    return write_seal(temporary, name, to_hex(sha256(compiled.code)),
+    BELLJAR_TRY(const UniqueFd code, open_regular_file(temporary / code_file));
+    BELLJAR_TRY(const FileIdentity identity, identify(code.get()));
+    return write_seal(temporary, name, identity, to_hex(sha256(compiled.code)),
                       to_hex(sha256(compiled.description)));
   };
   auto written = write();

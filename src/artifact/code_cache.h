@@ -27,6 +27,8 @@ struct CachedCode {
 /// A folder of compiled code. Entries are named after the component's digest and everything that
 /// the code depends on, sealed with the user's key, put in place whole and never changed.
 ///
+/// Entries that anybody else may write to are not used.
+///
 /// An entry's code is read and hashed when it is written, and again whenever the file is not the
 /// very one (device, inode, size, times) that the seal names; otherwise the folder, which only
 /// this user can write, is trusted: hashing takes longer than loading.
@@ -59,6 +61,7 @@ class CodeCache {
   [[nodiscard]] std::optional<CachedCode> open(const std::filesystem::path& entry,
                                                std::string_view name, bool read_all_code) const;
   [[nodiscard]] Result<void> write_seal(const std::filesystem::path& entry, std::string_view name,
+                                        const FileIdentity& identity,
                                         const std::string& code_digest,
                                         const std::string& description_digest) const;
 

@@ -60,9 +60,7 @@ Result<std::string> read_policy_text(const std::filesystem::path& path) {
   if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
     return fail(ErrorCode::invalid_policy, "{}: not a file", path.native());
   }
-  // A group of the same number is the user's own, by the convention of private groups.
-  const bool group_writes = (status.st_mode & S_IWGRP) != 0 && status.st_gid != status.st_uid;
-  if (group_writes || (status.st_mode & S_IWOTH) != 0) {
+  if (others_may_write(status)) {
     return fail(ErrorCode::invalid_policy,
                 "{}: others may write this policy, so it proves nothing; first: chmod go-w {}",
                 path.native(), path.native());

@@ -9,12 +9,19 @@
 
 #include "support/crypto.h"
 #include "support/result.h"
+#include "support/text.h"
 
 namespace belljar {
 
 void UniqueFd::reset(int descriptor) noexcept {
   if (descriptor_ >= 0) ::close(descriptor_);
   descriptor_ = descriptor;
+}
+
+bool others_may_write(const struct stat& status) noexcept {
+  // A group of the same number is the user's own, by the convention of private groups.
+  const bool group_writes = (status.st_mode & S_IWGRP) != 0 && status.st_gid != status.st_uid;
+  return group_writes || (status.st_mode & S_IWOTH) != 0;
 }
 
 std::string errno_text(int code) { return std::generic_category().message(code); }
@@ -127,6 +134,14 @@ Result<void> make_private_directory(const std::filesystem::path& path) {
   struct stat status{};
   if (::stat(path.c_str(), &status) != 0 || !S_ISDIR(status.st_mode)) {
     return fail(ErrorCode::storage, "{}: not a folder that can be used", path.native());
+  }
+  if (status.st_uid != ::geteuid()) {
+    return fail(ErrorCode::storage, "{}: this folder belongs to another user; it has to be yours",
+                path.native());
+  }
+  if (others_may_write(status)) {
+    return fail(ErrorCode::storage, "{}: others may write to this folder; first: chmod go-w {}",
+                path.native(), shell_word(path.native()));
   }
   return {};
 }

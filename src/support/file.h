@@ -1,6 +1,7 @@
 // Files: owned descriptors, bounded reads, atomic writes.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <compare>
@@ -57,6 +58,8 @@ struct FileIdentity {
 /// Puts `data` at `path` so that readers see the old file or the new one, also after a crash.
 [[nodiscard]] Result<void> write_file_atomically(const std::filesystem::path& path,
                                                  std::string_view data, mode_t mode);
+/// Whether anybody but the owner may write to a file or folder.
+[[nodiscard]] bool others_may_write(const struct stat& status) noexcept;
 /// Makes a folder and its parents with mode 0700, and checks that it belongs to this user and that
 /// nobody else can write to it.
 [[nodiscard]] Result<void> make_private_directory(const std::filesystem::path& path);

@@ -122,6 +122,7 @@ Address Address::v6(std::array<std::uint8_t, 16> bytes) {
 }
 
 std::optional<Address> Address::parse(std::string_view text) {
+  if (text.find('\0') != std::string_view::npos) return std::nullopt;
   const std::string terminated(text);
   std::array<std::uint8_t, 4> four{};
   if (inet_pton(AF_INET, terminated.c_str(), four.data()) == 1) return v4(four);

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <initializer_list>
+#include <limits>
 #include <utility>
 
 #include "policy/rules.h"
@@ -47,6 +47,9 @@ class Reader {
       const YamlNode& value = root.items[i];
       if (key.text == "version") continue;
       if (key.text == "description") {
+        if (value.kind != Kind::scalar && value.kind != Kind::null) {
+          return at(value, fmt::format("description is a text here, not {}", kind_name(value)));
+        }
         document_.description = clean_text(value.text, 500).text;
       } else if (key.text == "permissions") {
         has_permissions = true;
@@ -65,8 +68,7 @@ class Reader {
   }
 
   std::unexpected<Error> unknown(const YamlNode& key,
-                                 std::initializer_list<std::string> known) const {
-    const std::vector<std::string> candidates(known);
+                                 const std::vector<std::string>& candidates) const {
     const auto meant = closest(key.text, candidates);
     std::string list;
     for (const std::string& candidate : candidates) {
@@ -238,6 +240,7 @@ class Reader {
         if (allowed != "allow" && allowed != "deny") return at(value, "hardlinks is allow or deny");
         rule.hardlinks = allowed == "allow";
       } else {
+        if (version_ == Version::wassette || deny) return unknown(key, {"uri", "access"});
         return unknown(key, {"uri", "access", "guest", "hardlinks"});
       }
     }
@@ -291,6 +294,10 @@ class Reader {
 
   /// `X/**` and `X/*` mean the folder X, which is what Wassette's documents say.
   Result<std::filesystem::path> host_path(std::string_view path) const {
+    if (path.empty()) {
+      return fail(ErrorCode::invalid_policy,
+                  "no folder is named; write fs://. for the folder of this file");
+    }
     for (const std::string_view glob : {"/**", "/*"}) {
       if (path.ends_with(glob)) path.remove_suffix(glob.size());
     }
@@ -325,7 +332,9 @@ class Reader {
       const bool names = key.text == "host" || key.text == "cidr" || key.text == "tcp" ||
                          key.text == "udp" || key.text == "defaults";
       if (!refines && !names) {
-        return unknown(key, {"host", "methods", "paths", "tcp", "udp", "cidr"});
+        if (version_ == Version::wassette) return unknown(key, {"host", "cidr", "defaults"});
+        if (host == nullptr) return unknown(key, {"host", "tcp", "udp", "cidr"});
+        return unknown(key, {"host", "methods", "paths"});
       }
     }
     if (defaults != nullptr) {
@@ -444,6 +453,7 @@ class Reader {
         ++places;
         rule.place = SecretPlace::basic;
         BELLJAR_TRY(rule.detail, text(value, "basic"));
+        BELLJAR_CHECK(placed(value, check_secret_user(rule.detail)));
       } else if (key == "query") {
         return at(entry.keys[i],
                   "a secret is never put into a URL, where logs would keep it; use header, bearer "
@@ -535,7 +545,11 @@ class Reader {
     // A number without quotes or a unit counts MiB in this format.
     const bool bare = !value.quoted && std::all_of(amount.begin(), amount.end(),
                                                    [](char c) { return c >= '0' && c <= '9'; });
-    if (bare) bytes.value *= std::uint64_t{1024} * 1024;
+    constexpr std::uint64_t mebibyte = std::uint64_t{1024} * 1024;
+    if (bare && bytes.value > std::numeric_limits<std::uint64_t>::max() / mebibyte) {
+      return at(value, "out of range: 64Ki to 1Ti");
+    }
+    if (bare) bytes.value *= mebibyte;
     return placed(value, set_limit(document_.limits, "memory", fmt::format("{}", bytes.value)));
   }
 

@@ -93,6 +93,7 @@ Result<SecretRule> parse_secret(std::string_view value) {
   } else if (const auto basic = ends(":basic="); basic != std::string_view::npos) {
     rule.place = SecretPlace::basic;
     rule.detail = std::string(rest.substr(basic + 7));
+    BELLJAR_CHECK(check_secret_user(rule.detail));
     end = basic;
   } else if (rest.ends_with(":bearer")) {
     rule.place = SecretPlace::bearer;

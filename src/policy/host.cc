@@ -48,6 +48,11 @@ bool ends_in_number(std::string_view name) {
   return last.starts_with("0x");
 }
 
+/// Top-level domains that nobody can register: RFC 6761, RFC 6762, and ICANN's "internal".
+bool is_local_domain(std::string_view name) {
+  return name == "localhost" || name == "local" || name == "internal" || name == "test";
+}
+
 }  // namespace
 
 std::string Host::url_text() const {
@@ -57,6 +62,11 @@ std::string Host::url_text() const {
 Result<Host> normalize_host(std::string_view text) {
   if (text.empty()) return refused(text, "it is empty");
   if (text.size() > 4 * maximum_name) return refused(text, "it is too long");
+  // Before any library that takes a NUL for the end.
+  if (std::any_of(text.begin(), text.end(),
+                  [](char c) { return static_cast<unsigned char>(c) <= 0x20 || c == 0x7F; })) {
+    return refused(text, "it has a blank or a control character in it");
+  }
   if (text.starts_with('[')) {
     if (!text.ends_with(']')) return refused(text, "the bracket is not closed");
     const auto address = Address::parse(text.substr(1, text.size() - 2));
@@ -112,7 +122,7 @@ Result<HostPattern> HostPattern::parse(std::string_view text) {
     return fail(ErrorCode::invalid_argument, "\"{}\": an address has no names below it", text);
   }
   if (pattern.kind_ == Kind::below && pattern.host_.name.find('.') == std::string::npos &&
-      pattern.host_.name != "localhost") {
+      !is_local_domain(pattern.host_.name)) {
     return fail(ErrorCode::invalid_argument,
                 "\"{}\" would match a whole top-level domain; name a domain below it", text);
   }

@@ -16,6 +16,13 @@ bool is_unreserved(char c) {
          c == '.' || c == '_' || c == '~';
 }
 
+/// What means the same with and without its percent-encoding within a segment (RFC 3986, 3.3). A
+/// star is not among it: in a pattern it would turn into a wildcard.
+bool is_plain_in_segment(char c) {
+  constexpr std::string_view others = "!$&'()+,;=:@";
+  return is_unreserved(c) || others.find(c) != std::string_view::npos;
+}
+
 /// Matches one segment against a pattern with stars, without backtracking beyond the last star.
 bool segment_matches(std::string_view pattern, std::string_view text) {
   std::size_t p = 0;
@@ -39,6 +46,8 @@ bool segment_matches(std::string_view pattern, std::string_view text) {
   while (p < pattern.size() && pattern[p] == '*') ++p;
   return p == pattern.size();
 }
+
+char upper(char c) { return c >= 'a' && c <= 'f' ? static_cast<char>(c - 'a' + 'A') : c; }
 
 std::unexpected<Error> ambiguous(std::string_view path, std::string_view what) {
   return fail(ErrorCode::invalid_argument,
@@ -77,6 +86,10 @@ bool PathPattern::matches(std::string_view path) const {
 }
 
 Result<std::string> canonical_path(std::string_view path) {
+  if (!path.empty() && path.front() != '/') {
+    return fail(ErrorCode::invalid_argument, "the path \"{}\" does not start with \"/\"",
+                one_line(path, 80));
+  }
   std::string decoded;
   for (std::size_t i = 0; i < path.size(); ++i) {
     const char c = path[i];
@@ -91,10 +104,13 @@ Result<std::string> canonical_path(std::string_view path) {
     if (value == '/' || value == '\\' || value == '\0') {
       return ambiguous(path, fmt::format("\"{}\"", path.substr(i, 3)));
     }
-    if (is_unreserved(value)) {
+    if (is_plain_in_segment(value)) {
       decoded.push_back(value);
     } else {
-      decoded += path.substr(i, 3);
+      // RFC 3986, 6.2.2.1: the digits of an encoding are upper-case.
+      decoded.push_back('%');
+      decoded.push_back(upper(path[i + 1]));
+      decoded.push_back(upper(path[i + 2]));
     }
     i += 2;
   }

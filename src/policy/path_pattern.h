@@ -23,9 +23,10 @@ class PathPattern {
   std::string text_;
 };
 
-/// The path (without query) in the form that rules are matched against: percent-encoded
-/// unreserved characters decoded (RFC 3986, 6.2.2.2), dot segments removed (5.2.4). Servers read
-/// `%2f`, `%5c`, `%00`, `\`, `//` and `..;` in different ways: a path with one of them is an error.
+/// The path (without query) in the form that rules are matched against: characters that need no
+/// percent-encoding in a segment are decoded (RFC 3986, 6.2.2.2 and 3.3), other encodings are
+/// upper-case (6.2.2.1), dot segments are removed (5.2.4). Servers read `%2f`, `%5c`, `%00`, `\`,
+/// `//` and `..;` in different ways: a path with one of them is an error.
 [[nodiscard]] Result<std::string> canonical_path(std::string_view path);
 
 }  // namespace belljar::policy

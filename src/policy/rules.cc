@@ -34,7 +34,8 @@ Result<std::uint16_t> parse_port(std::string_view text) {
 
 struct HostAndPort {
   std::string_view host;
-  std::string_view port;
+  /// Absent where there is no colon for it.
+  std::optional<std::string_view> port;
 };
 
 /// Splits `host:port`, `[v6]:port`, and a bare IPv6 address.
@@ -44,11 +45,11 @@ HostAndPort split_port(std::string_view text) {
     if (close != std::string_view::npos && close + 1 < text.size() && text[close + 1] == ':') {
       return {text.substr(0, close + 1), text.substr(close + 2)};
     }
-    return {text, {}};
+    return {text, std::nullopt};
   }
   const std::size_t colon = text.find(':');
   if (colon == std::string_view::npos || text.find(':', colon + 1) != std::string_view::npos) {
-    return {text, {}};
+    return {text, std::nullopt};
   }
   return {text.substr(0, colon), text.substr(colon + 1)};
 }
@@ -103,8 +104,8 @@ Result<NetworkRule> parse_host_rule(std::string_view text, Defaults defaults) {
   const auto [host, port] = split_port(rest);
   BELLJAR_TRY(HostPattern pattern, HostPattern::parse(host));
   NetworkRule rule{std::move(pattern), {}, std::nullopt, {}, std::move(paths)};
-  if (!port.empty()) {
-    BELLJAR_TRY(rule.port, parse_port(port));
+  if (port) {
+    BELLJAR_TRY(rule.port, parse_port(*port));
   }
   if (scheme) {
     rule.schemes = {*scheme};
@@ -120,12 +121,12 @@ Result<NetworkRule> parse_host_rule(std::string_view text, Defaults defaults) {
 
 Result<SocketRule> parse_socket_rule(Transport transport, std::string_view text) {
   const auto [host, port] = split_port(text);
-  if (port.empty()) {
+  if (!port) {
     return fail(ErrorCode::invalid_argument, "\"{}\": a socket needs a port, as in db.example:5432",
                 one_line(text, 80));
   }
   BELLJAR_TRY(HostPattern pattern, HostPattern::parse(host));
-  BELLJAR_TRY(const std::uint16_t number, parse_port(port));
+  BELLJAR_TRY(const std::uint16_t number, parse_port(*port));
   return SocketRule{transport, std::move(pattern), number};
 }
 
@@ -176,6 +177,19 @@ Result<void> check_secret_header(std::string_view header) {
   if (!is_token(header) || taken) {
     return fail(ErrorCode::invalid_argument, "\"{}\" is not a header that a secret can go into",
                 one_line(header, 40));
+  }
+  return {};
+}
+
+Result<void> check_secret_user(std::string_view user) {
+  const bool plain = std::none_of(user.begin(), user.end(), [](char c) {
+    return c == ':' || static_cast<unsigned char>(c) < 0x20 || c == 0x7F;
+  });
+  if (!plain) {
+    return fail(ErrorCode::invalid_argument,
+                "\"{}\" cannot be the user of basic authentication: it has a colon or a control "
+                "character in it",
+                one_line(user, 40));
   }
   return {};
 }

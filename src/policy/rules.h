@@ -22,6 +22,8 @@ enum class Defaults { https, everything };
 [[nodiscard]] Result<void> check_variable(std::string_view key);
 [[nodiscard]] Result<void> check_secret_name(std::string_view name);
 [[nodiscard]] Result<void> check_secret_header(std::string_view header);
+/// The user of basic authentication (RFC 7617, section 2: no colon, no control characters).
+[[nodiscard]] Result<void> check_secret_user(std::string_view user);
 
 /// A path in the guest: absolute, without `.` and `..`, without a slash at the end.
 [[nodiscard]] Result<std::string> guest_path(std::string_view path);

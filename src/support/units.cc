@@ -39,7 +39,8 @@ Result<std::uint64_t> parse_quantity(std::string_view text, std::span<const Unit
     for (const Unit& unit : units) {
       if (unit.name != name) continue;
       const double value = number * unit.factor;
-      if (value >= 9.2e18) break;
+      // A part of the smallest unit is a mistake; a part of a larger one is rounded to it.
+      if (value >= 9.2e18 || (unit.factor == 1 && std::floor(value) != value)) break;
       return static_cast<std::uint64_t>(std::llround(value));
     }
   }
@@ -62,6 +63,10 @@ Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
 }
 
 Result<std::uint64_t> parse_count(std::string_view text) {
+  // Plain digits are read as they are: a double holds 53 bits.
+  std::uint64_t exact = 0;
+  const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), exact);
+  if (error == std::errc{} && rest == text.data() + text.size()) return exact;
   constexpr std::array plain{Unit{"", 1}};
   return parse_quantity(text, plain, "a count", "5000000 or 5e9");
 }

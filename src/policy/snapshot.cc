@@ -117,18 +117,42 @@ bool is_below(const std::filesystem::path& path, const std::filesystem::path& fo
   return end == folder.end() || (end != folder.end() && end->empty());
 }
 
-/// What a ceiling or manifest leaves of the access to a mount. A ceiling speaks of the host's
+/// Files of version 1.0 may say where a guest finds a folder without the first slash.
+std::filesystem::path place_in_guest(const StorageRule& rule) {
+  return std::filesystem::path("/") / rule.guest;
+}
+
+/// Leaves of a mount what a ceiling or manifest allows as well. A ceiling speaks of the host's
 /// paths, a manifest of the guest's.
-Access bounded_access(const Document& bound, const StorageRule& rule, bool by_guest_path) {
+void keep_within(const Document& bound, StorageRule& rule, bool by_guest_path) {
   Access access;
+  bool hardlinks = false;
   for (const StorageRule& allowed : bound.storage) {
-    const bool covers =
-        by_guest_path ? is_below(rule.guest, allowed.guest) : is_below(rule.host, allowed.host);
+    const bool covers = by_guest_path ? is_below(place_in_guest(rule), place_in_guest(allowed))
+                                      : is_below(rule.host, allowed.host);
     if (!covers) continue;
     access.read = access.read || allowed.access.read;
     access.write = access.write || allowed.access.write;
+    hardlinks = hardlinks || allowed.hardlinks;
   }
-  return {access.read && rule.access.read, access.write && rule.access.write};
+  rule.access = {access.read && rule.access.read, access.write && rule.access.write};
+  rule.hardlinks = rule.hardlinks && hardlinks;
+}
+
+/// A manifest's denial, which names a place in the guest, as the place of the host that a mount has
+/// there; nothing where the mount does not reach it.
+std::optional<StorageRule> denial_on_host(const StorageRule& denial, const StorageRule& mount) {
+  const auto closed = place_in_guest(denial);
+  const auto open = place_in_guest(mount);
+  StorageRule placed = denial;
+  if (is_below(open, closed)) {
+    placed.host = mount.host;
+  } else if (is_below(closed, open)) {
+    placed.host = (mount.host / closed.lexically_relative(open)).lexically_normal();
+  } else {
+    return std::nullopt;
+  }
+  return placed;
 }
 
 constexpr std::string_view manifest_name = "the component's manifest";
@@ -177,14 +201,20 @@ void Snapshot::compile_mounts(const Sources& sources) {
   if (sources.ceiling) append(denials, sources.ceiling->storage_denied);
   for (StorageRule rule : granted_.storage) {
     if (sources.manifest && sources.manifest->has_storage) {
-      rule.access = bounded_access(*sources.manifest, rule, true);
+      keep_within(*sources.manifest, rule, true);
     }
     if (sources.ceiling && sources.ceiling->has_storage) {
-      rule.access = bounded_access(*sources.ceiling, rule, false);
+      keep_within(*sources.ceiling, rule, false);
+    }
+    std::vector<StorageRule> here = denials;
+    if (sources.manifest) {
+      for (const StorageRule& denial : sources.manifest->storage_denied) {
+        if (auto placed = denial_on_host(denial, rule)) here.push_back(*std::move(placed));
+      }
     }
     std::vector<StorageRule> denied_below;
     std::vector<StorageRule> denied_elsewhere;
-    for (const StorageRule& denial : denials) {
+    for (const StorageRule& denial : here) {
       if (is_below(rule.host, denial.host)) {
         if (denial.access.read) rule.access.read = false;
         if (denial.access.write) rule.access.write = false;

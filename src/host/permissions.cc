@@ -33,9 +33,13 @@ Result<std::shared_ptr<const Permissions::Compiled>> Permissions::compiled() {
 }
 
 Result<std::shared_ptr<const policy::Snapshot>> Permissions::for_call() {
-  BELLJAR_TRY(const auto compiled, this->compiled());
-  if (!compiled->counted.empty()) BELLJAR_CHECK(store::Grants(state_).use_up(compiled->counted));
-  return compiled->snapshot;
+  while (true) {
+    BELLJAR_TRY(const auto compiled, this->compiled());
+    if (compiled->counted.empty()) return compiled->snapshot;
+    BELLJAR_TRY(const bool used, store::Grants(state_).use_up(compiled->counted));
+    // Otherwise the last use went to a call that began a moment earlier: look again, without it.
+    if (used) return compiled->snapshot;
+  }
 }
 
 Result<std::shared_ptr<const policy::Snapshot>> Permissions::current() {

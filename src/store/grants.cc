@@ -66,9 +66,11 @@ Result<std::int64_t> Grants::add(const ComponentKey& component, const policy::Gr
     BELLJAR_TRY(Transaction transaction, Transaction::begin(database));
     BELLJAR_TRY(Statement replace,
                 database.prepare("UPDATE grants SET revoked_at = ? WHERE revoked_at IS NULL AND "
-                                 "component = ? AND digest = ? AND kind = ? AND value = ?"));
+                                 "component = ? AND digest = ? AND kind = ? AND value = ? AND "
+                                 "(session IS NULL OR ?6 IS NULL OR session = ?6)"));
     replace.bind(now).bind(component.name).bind(component.digest);
-    BELLJAR_CHECK(replace.bind(name_of(grant.kind)).bind(grant.value).run());
+    replace.bind(name_of(grant.kind)).bind(grant.value).bind_optional(scope.session);
+    BELLJAR_CHECK(replace.run());
     BELLJAR_TRY(Statement insert,
                 database.prepare("INSERT INTO grants (component, digest, kind, value, expires_at, "
                                  "session, uses_left, granted_at, granted_by, channel) "
@@ -227,14 +229,19 @@ Result<Grants::Effective> Grants::effective(const ComponentKey& component,
   return effective;
 }
 
-Result<void> Grants::use_up(const std::vector<std::int64_t>& counted) {
-  const auto lock = state_.database().lock();
+Result<bool> Grants::use_up(const std::vector<std::int64_t>& counted) {
+  Database& database = state_.database();
+  const auto lock = database.lock();
+  BELLJAR_TRY(Transaction transaction, Transaction::begin(database));
   for (const std::int64_t id : counted) {
-    BELLJAR_TRY(Statement use, state_.database().prepare(
-                                   "UPDATE grants SET uses_left = uses_left - 1 WHERE id = ?"));
-    BELLJAR_CHECK(use.bind(id).run());
+    BELLJAR_TRY(Statement use,
+                database.prepare("UPDATE grants SET uses_left = uses_left - 1 WHERE id = ? AND "
+                                 "uses_left > 0 AND revoked_at IS NULL RETURNING id"));
+    BELLJAR_TRY(const bool used, use.bind(id).step());
+    if (!used) return false;
   }
-  return {};
+  BELLJAR_CHECK(transaction.commit());
+  return true;
 }
 
 Result<std::string> Grants::note_request(const ComponentKey& component, const policy::Grant& grant,

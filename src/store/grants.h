@@ -73,7 +73,8 @@ class Grants {
  public:
   explicit Grants(State& state) : state_(state) {}
 
-  /// Gives a permission and gives its number. A grant that is there already is replaced.
+  /// Gives a permission and gives its number. A grant that is there already is replaced, unless it
+  /// is for another session.
   [[nodiscard]] Result<std::int64_t> add(const ComponentKey& component, const policy::Grant& grant,
                                          const GrantScope& scope, const Grantor& by);
   /// Takes one permission back; false where there is none of this number.
@@ -102,8 +103,9 @@ class Grants {
   };
   [[nodiscard]] Result<Effective> effective(const ComponentKey& component,
                                             std::string_view session) const;
-  /// Takes one call away from each of these grants.
-  [[nodiscard]] Result<void> use_up(const std::vector<std::int64_t>& counted);
+  /// Takes one call away from each of these grants; false, and from none, where one of them has
+  /// none left, because another process was faster or it was taken back.
+  [[nodiscard]] Result<bool> use_up(const std::vector<std::int64_t>& counted);
 
   /// Notes what was asked for and gives its id. The same wish has the same id again.
   [[nodiscard]] Result<std::string> note_request(const ComponentKey& component,

@@ -26,6 +26,19 @@ StoredRecord read_row(const store::Statement& row) {
   return record;
 }
 
+/// A member's text or number; nothing where a record that was tampered with has something else.
+std::string text_in(const Json& object, const char* name) {
+  if (!object.is_object()) return {};
+  const auto member = object.find(name);
+  return member != object.end() && member->is_string() ? member->get<std::string>() : "";
+}
+
+std::int64_t number_in(const Json& object, const char* name) {
+  if (!object.is_object()) return 0;
+  const auto member = object.find(name);
+  return member != object.end() && member->is_number_integer() ? member->get<std::int64_t>() : 0;
+}
+
 }  // namespace
 
 Result<Reader> Reader::open(const std::filesystem::path& path) {
@@ -38,7 +51,9 @@ Result<std::int64_t> Reader::read(const Filter& filter, std::int64_t after, cons
   std::vector<std::string> texts;
   const auto member = [&](const char* name, const std::optional<std::string>& value) {
     if (!value) return;
-    sql += fmt::format(" AND json_extract(body, '$.{}') = ?", name);
+    // A record that was tampered with may be anything.
+    sql += fmt::format(" AND CASE WHEN json_valid(body) THEN json_extract(body, '$.{}') END = ?",
+                       name);
     texts.push_back(*value);
   };
   member("component", filter.component);
@@ -106,13 +121,13 @@ Result<Verification> Reader::verify() {
       problem("it is not a JSON object");
       continue;
     }
-    const std::string kind = body->value("kind", "");
+    const std::string kind = text_in(*body, "kind");
     if (kind == "stop") chain->closed = true;
-    if (kind != "anchor") continue;
-    for (const Json& anchor : body->value("heads", Json::array())) {
-      anchors.emplace(anchor.value("chain", ""),
-                      Anchor{record.chain, anchor.value("sequence", std::int64_t{0}),
-                             anchor.value("hash", "")});
+    const auto heads = body->find("heads");
+    if (kind != "anchor" || heads == body->end() || !heads->is_array()) continue;
+    for (const Json& anchor : *heads) {
+      anchors.emplace(text_in(anchor, "chain"),
+                      Anchor{record.chain, number_in(anchor, "sequence"), text_in(anchor, "hash")});
     }
   }
   BELLJAR_CHECK(check_heads(verification));

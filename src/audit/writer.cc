@@ -121,6 +121,12 @@ void Writer::run() {
     room_.notify_all();
     const auto began = std::chrono::steady_clock::now();
     while (!group.empty()) {
+      // Who stops waits for one more attempt that begins after that.
+      bool last_attempt = false;
+      {
+        const std::lock_guard lock(mutex_);
+        last_attempt = stopping_;
+      }
       if (write(group)) {
         group.clear();
         break;
@@ -138,7 +144,7 @@ void Writer::run() {
         waiters.clear();
       }
       std::unique_lock lock(mutex_);
-      if (stopping_ && impatient) break;
+      if (last_attempt && impatient) break;
       changed_.wait_for(lock, retry_interval, [] { return false; });
     }
     for (Waiter& waiter : waiters) waiter(true);

@@ -29,15 +29,21 @@ std::string detail_text(const Json& value) {
   return one_line(value.is_string() ? value.get<std::string>() : value.dump(), 160);
 }
 
+/// A member's text; nothing where a record that was tampered with has something else.
+std::string text_in(const Json& record, const char* name) {
+  const auto member = record.find(name);
+  return member != record.end() && member->is_string() ? member->get<std::string>() : "";
+}
+
 /// One record on one line.
 std::string line_of(const audit::StoredRecord& record, const Style& style) {
   const auto body = parse_json(record.body, body_limit);
   if (!body || !body->is_object()) return style.bad("unreadable record");
-  const std::string kind = body->value("kind", "");
-  const std::string outcome = body->value("outcome", "");
+  const std::string kind = text_in(*body, "kind");
+  const std::string outcome = text_in(*body, "outcome");
   const bool bad = kind == "refusal" || (kind == "call" && outcome != "returned");
   const std::string about =
-      body->contains("tool") ? body->value("tool", "") : body->value("component", "");
+      body->contains("tool") ? text_in(*body, "tool") : text_in(*body, "component");
   std::string text = fmt::format(
       "{}  {}  {}", style.dim(local_time(record.time)),
       bad ? style.bad(fmt::format("{:<8}", kind)) : style.bold(fmt::format("{:<8}", kind)),

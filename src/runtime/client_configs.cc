@@ -64,10 +64,14 @@ void read_json_servers(const Json& servers, std::vector<Entry>& entries) {
     if (!server.is_object() || !server.contains("command") || !server["command"].is_string())
       continue;
     Entry entry{alias, server["command"].get<std::string>(), {}, true};
-    for (const Json& argument : server.value("args", Json::array())) {
-      if (argument.is_string()) entry.arguments.push_back(argument.get<std::string>());
+    if (const auto arguments = server.find("args");
+        arguments != server.end() && arguments->is_array()) {
+      for (const Json& argument : *arguments) {
+        if (argument.is_string()) entry.arguments.push_back(argument.get<std::string>());
+      }
     }
-    entry.enabled = !server.value("disabled", false);
+    const auto disabled = server.find("disabled");
+    entry.enabled = disabled == server.end() || *disabled != true;
     entries.push_back(std::move(entry));
   }
 }

@@ -14,6 +14,8 @@ namespace belljar::runtime {
 namespace {
 
 constexpr Bytes file_limit{256 * 1024};
+constexpr Bytes least_memory{64 << 20};
+constexpr Bytes least_frame{1024};
 
 /// Stops the reading with a place.
 struct Wrong {
@@ -77,9 +79,23 @@ bool boolean(const toml::node& node) {
   return *value;
 }
 
-std::chrono::milliseconds duration(const toml::node& node) {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-      checked(node, parse_duration(text(node))));
+/// No wait is without an end, and none ends before it begins.
+std::chrono::milliseconds duration(const toml::node& node,
+                                   std::chrono::milliseconds least = std::chrono::milliseconds(1)) {
+  const auto value = checked(node, parse_duration(text(node)));
+  if (value < least || value > std::chrono::hours(24)) {
+    throw Wrong{node.source(),
+                fmt::format("a time from {} to 24h is wanted here", policy_duration(least))};
+  }
+  return std::chrono::duration_cast<std::chrono::milliseconds>(value);
+}
+
+Bytes size(const toml::node& node, Bytes least) {
+  const Bytes value = checked(node, parse_bytes(text(node)));
+  if (value < least) {
+    throw Wrong{node.source(), fmt::format("at least {} is wanted here", policy_bytes(least))};
+  }
+  return value;
 }
 
 Profile read_profile(const toml::node& node, std::string_view name) {
@@ -111,10 +127,8 @@ Config read(const toml::table& root, const std::filesystem::path& folder) {
               node, "limits",
               {{"sandboxes", [&](const toml::node& v) { config.sandboxes = count(v, 1, 100'000); }},
                {"workers", [&](const toml::node& v) { config.workers = count(v, 1, 1'024); }},
-               {"memory",
-                [&](const toml::node& v) { config.memory = checked(v, parse_bytes(text(v))); }},
-               {"frame",
-                [&](const toml::node& v) { config.frame = checked(v, parse_bytes(text(v))); }}});
+               {"memory", [&](const toml::node& v) { config.memory = size(v, least_memory); }},
+               {"frame", [&](const toml::node& v) { config.frame = size(v, least_frame); }}});
         }},
        {"network",
         [&](const toml::node& node) {
@@ -140,11 +154,11 @@ Config read(const toml::table& root, const std::filesystem::path& folder) {
           read_table(node, "compiler",
                      {{"time",
                        [&](const toml::node& v) {
-                         config.compiler.time =
-                             std::chrono::duration_cast<std::chrono::seconds>(duration(v));
+                         config.compiler.time = std::chrono::duration_cast<std::chrono::seconds>(
+                             duration(v, std::chrono::seconds(1)));
                        }},
                       {"memory", [&](const toml::node& v) {
-                         config.compiler.memory = checked(v, parse_bytes(text(v)));
+                         config.compiler.memory = size(v, least_memory);
                        }}});
         }},
        {"secrets",
@@ -177,11 +191,20 @@ Config read(const toml::table& root, const std::filesystem::path& folder) {
 }  // namespace
 
 Result<Config> read_config(const std::filesystem::path& path) {
-  auto contents = read_file(path, file_limit);
-  if (!contents) {
-    if (contents.error().code() == ErrorCode::not_found) return Config{};
-    return std::unexpected(std::move(contents).error());
+  const auto file = open_regular_file(path);
+  if (!file) {
+    if (file.error().code() == ErrorCode::not_found) return Config{};
+    return std::unexpected(file.error());
   }
+  struct stat status{};
+  if (::fstat(file->get(), &status) != 0 || others_may_write(status)) {
+    return fail(
+        ErrorCode::invalid_policy,
+        "{}: others may write this configuration, which names the ceiling; first: chmod go-w {}",
+        path.native(), shell_word(path.native()));
+  }
+  const auto contents = in_context(read_all(file->get(), file_limit), path.native());
+  if (!contents) return std::unexpected(contents.error());
   const auto wrong = [&](const toml::source_region& where, std::string_view message) {
     return fail(ErrorCode::invalid_policy, "{}:{}:{}: {}", path.native(), where.begin.line,
                 where.begin.column, message);

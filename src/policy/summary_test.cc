@@ -1,0 +1,86 @@
+#include "policy/summary.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace belljar::policy {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+Document document(std::string_view permissions) {
+  auto parsed =
+      parse_policy("version: \"1.1\"\npermissions:\n" + std::string(permissions), "p.yaml", "/p");
+  EXPECT_TRUE(parsed) << parsed.error().describe();
+  return parsed ? *std::move(parsed) : Document{};
+}
+
+template <typename T>
+std::vector<std::string> sentences(const T& what) {
+  std::vector<std::string> lines;
+  const auto summary = summarize(what);
+  for (const SummaryLine& line : summary) lines.push_back(line.sentence());
+  return lines;
+}
+
+TEST(Summaries, SayEveryRuleOfADocumentInTheOrderOfItsKinds) {
+  const Document all = document(
+      "  resources: {memory: 1Mi}\n"
+      "  capabilities: {allow: [{interface: \"a:b/c@1.0.0\"}]}\n"
+      "  secrets: {allow: [{name: k, host: a.example, header: X-Key}]}\n"
+      "  environment: {allow: [{key: TZ}, {key: TOKEN, value: hunter2hunter2}]}\n"
+      "  network: {allow: [{host: a.example, methods: [GET]}, {tcp: \"d.example:1\"}, {cidr: "
+      "10.0.0.0/8}], "
+      "deny: [{host: b.example}, {udp: \"d.example:2\"}, {cidr: 10.9.0.0/16}]}\n"
+      "  storage: {allow: [{uri: \"fs:///srv\", access: [read, write], guest: /in}], deny: [{uri: "
+      "\"fs:///srv/x\"}]}\n");
+  EXPECT_THAT(sentences(all),
+              ElementsAre("storage /srv at /in (read, write)", "deny storage /srv/x",
+                          "network https://a.example GET", "network tcp:d.example:1",
+                          "network addresses in 10.0.0.0/8", "deny network b.example",
+                          "deny network udp:d.example:2", "deny network addresses in 10.9.0.0/16",
+                          "environment TZ", "environment TOKEN (a fixed value)",
+                          "secret k for a.example in the header X-Key", "capability a:b/c@1.0.0"));
+}
+
+TEST(Summaries, NeverShowTheValueOfAVariable) {
+  const auto lines =
+      sentences(document("  environment: {allow: [{key: TOKEN, value: hunter2hunter2}]}\n"));
+  for (const std::string& line : lines) EXPECT_THAT(line, Not(HasSubstr("hunter2")));
+}
+
+TEST(Summaries, OfASnapshotSayWhatHoldsInTheEndAndNotWhatWasGranted) {
+  const Document granted = document(
+      "  storage: {allow: [{uri: \"fs:///srv\", access: [read, write]}, {uri: \"fs:///home\", "
+      "access: [read]}]}\n"
+      "  environment: {allow: [{key: A}, {key: B}]}\n"
+      "  network: {allow: [{host: a.example}]}\n");
+  const Document ceiling = document(
+      "  storage: {allow: [{uri: \"fs:///srv\", access: [read]}]}\n"
+      "  environment: {allow: [{key: B}]}\n  network: {}\n");
+  const auto snapshot =
+      Snapshot::compile({.granted = {granted}, .manifest = {}, .ceiling = ceiling, .epoch = 0});
+  EXPECT_THAT(
+      sentences(*snapshot),
+      ElementsAre("storage /srv at /srv (read)", "network https://a.example", "environment B",
+                  "network only as far as the operator's ceiling allows it"));
+}
+
+TEST(Summaries, OfNothingAreEmpty) {
+  EXPECT_THAT(sentences(Document{}), IsEmpty());
+  EXPECT_THAT(sentences(*Snapshot::empty()), IsEmpty());
+}
+
+TEST(Summaries, OfLimitsUseTheNamesAndUnitsOfAPolicy) {
+  EXPECT_THAT(
+      sentences(Limits{}),
+      ElementsAre("limit memory=128Mi", "limit fuel=off", "limit timeout=30s", "limit instances=16",
+                  "limit output=1Mi", "limit handles=64", "limit written=64Mi", "limit files=1000",
+                  "limit response=16Mi", "limit requests=16"));
+}
+
+}  // namespace
+}  // namespace belljar::policy

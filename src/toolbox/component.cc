@@ -254,9 +254,12 @@ class Component::ActiveCall final : public CallHandle,
     if (function.resource.empty() && !component_->takes_resources(function)) return {};
     BELLJAR_TRY(const auto live, component_->services_.handles.find(call_.arguments, call_.client));
     live_ = live.value_or(0);
-    if (live_ == 0 && !component_->services_.handles.has_room(call_.client)) {
-      return fail(ErrorCode::unavailable,
-                  "too many resources are held; give some back with their drop tools first");
+    if (live_ == 0) {
+      reserved_ = component_->services_.handles.reserve(call_.client);
+      if (!reserved_) {
+        return fail(ErrorCode::unavailable,
+                    "too many resources are held; give some back with their drop tools first");
+      }
     }
     if (!function_.dropped_resource.empty()) {
       const auto parsed = parse_json(call_.arguments, Bytes{64 << 20});
@@ -366,6 +369,7 @@ class Component::ActiveCall final : public CallHandle,
 
   /// Records the call, gives its place back, and tells the caller once refusals are on disk.
   void end(Result<Outcome> result) {
+    if (std::exchange(reserved_, false)) component_->services_.handles.release(call_.client);
     if (std::exchange(admitted_, false)) {
       component_->services_.admission.leave(*component_->lane_);
     }
@@ -424,6 +428,8 @@ class Component::ActiveCall final : public CallHandle,
   /// The arguments of a component that may open files, as far as paths are looked for in them.
   std::string named_;
   bool admitted_ = false;
+  /// Whether room for a live instance is kept.
+  bool reserved_ = false;
   std::shared_ptr<host::CallHost> host_;
 
   std::mutex mutex_;

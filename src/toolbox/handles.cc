@@ -50,12 +50,32 @@ Result<std::optional<std::uint64_t>> Handles::find(std::string_view arguments,
   return live;
 }
 
-bool Handles::has_room(std::string_view client) {
+bool Handles::reserve(std::string_view client) {
   const std::lock_guard lock(mutex_);
   const auto own = std::count_if(instances_.begin(), instances_.end(), [&](const auto& instance) {
     return instance.second.client == client;
   });
-  return static_cast<std::size_t>(own) < options_.per_client && instances_.size() < options_.total;
+  const auto known = reserved_.find(client);
+  const std::size_t reserved = known == reserved_.end() ? 0 : known->second;
+  if (static_cast<std::size_t>(own) + reserved >= options_.per_client ||
+      instances_.size() + all_reserved_ >= options_.total) {
+    return false;
+  }
+  if (known == reserved_.end()) {
+    reserved_.emplace(client, 1);
+  } else {
+    ++known->second;
+  }
+  ++all_reserved_;
+  return true;
+}
+
+void Handles::release(std::string_view client) {
+  const std::lock_guard lock(mutex_);
+  const auto known = reserved_.find(client);
+  if (known == reserved_.end()) return;
+  --all_reserved_;
+  if (--known->second == 0) reserved_.erase(known);
 }
 
 void Handles::settle(std::uint64_t before, std::uint64_t live,

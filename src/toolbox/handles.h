@@ -35,8 +35,11 @@ class Handles {
   /// none; an error where one is unknown, another client's, or of another instance.
   [[nodiscard]] Result<std::optional<std::uint64_t>> find(std::string_view arguments,
                                                           std::string_view client);
-  /// Whether the client may hold one more instance.
-  [[nodiscard]] bool has_room(std::string_view client);
+  /// Keeps room for one more instance of the client; false where it may not hold one more. What was
+  /// reserved counts until it is given back: calls that run at the same time see each other.
+  [[nodiscard]] bool reserve(std::string_view client);
+  /// Gives back what was reserved, once the call has ended and was settled.
+  void release(std::string_view client);
   /// Notes handles that a call gave out. With `live` zero, the instance is gone: its handles are
   /// forgotten.
   void settle(std::uint64_t before, std::uint64_t live, const std::vector<std::string>& given,
@@ -58,6 +61,9 @@ class Handles {
   std::mutex mutex_;
   std::map<std::string, std::uint64_t, std::less<>> handles_;
   std::map<std::uint64_t, Instance> instances_;
+  /// By client, and all together.
+  std::map<std::string, std::size_t, std::less<>> reserved_;
+  std::size_t all_reserved_ = 0;
 };
 
 }  // namespace belljar::toolbox

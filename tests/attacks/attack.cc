@@ -85,13 +85,13 @@ std::unique_ptr<Server> Attack::serve(std::vector<std::string> words, ServerOpti
 
 void Attack::expect_healthy(Server& server) {
   const Json result = server.call("healthy_add", {{"a", 19}, {"b", 23}});
-  EXPECT_EQ(text_of(result), "42") << "a healthy call went wrong afterwards: " << result;
+  EXPECT_EQ(text_of(result), "42") << "a healthy call went wrong: " << result;
 }
 
 void Attack::expect_healthy() const {
   const CommandResult result = run({"call", "healthy.wat", "add", "a=19", "b=23"});
   EXPECT_EQ(result.code, 0) << result.err;
-  EXPECT_EQ(result.out, "42\n") << "a healthy call went wrong afterwards";
+  EXPECT_EQ(result.out, "42\n") << "a healthy call went wrong";
 }
 
 std::vector<Json> Attack::audit_log(std::vector<std::string> words) const {

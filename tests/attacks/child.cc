@@ -115,6 +115,12 @@ void Child::read_some(Pipe& pipe, std::string& into) {
   }
 }
 
+void Child::write(std::string_view bytes) {
+  input_ += bytes;
+  // What the pipe has room for goes at once, so that a message without an answer needs no pump.
+  if (to_.is_open() && !input_.empty()) write_some();
+}
+
 void Child::write_some() {
   const ssize_t count = ::write(to_.get(), input_.data() + written_, input_.size() - written_);
   if (count > 0) {

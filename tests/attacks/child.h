@@ -53,8 +53,8 @@ class Child {
   Child(const Child&) = delete;
   Child& operator=(const Child&) = delete;
 
-  /// Queues bytes for its standard input.
-  void write(std::string_view bytes) { input_ += bytes; }
+  /// Sends bytes to its standard input; what it does not take at once is queued.
+  void write(std::string_view bytes);
   /// Bytes that it has not read yet.
   [[nodiscard]] std::size_t unwritten() const { return input_.size() - written_; }
   /// Ends its standard input once everything that is queued has been read.

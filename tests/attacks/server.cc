@@ -111,7 +111,9 @@ int Server::start_call(std::string_view tool, Json arguments) {
 Json Server::call(std::string_view tool, Json arguments) {
   const Json answer = await_answer(start_call(tool, std::move(arguments)));
   if (answer.is_object() && answer.contains("result")) return answer["result"];
-  ADD_FAILURE() << "the call of " << tool << " ended in a protocol error: " << answer;
+  ADD_FAILURE() << "the call of " << tool << " ended in a protocol error: " << answer
+                << "; standard error:\n"
+                << child_.err();
   return Json::object();
 }
 

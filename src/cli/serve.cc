@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <mutex>
+#include <set>
+#include <string_view>
 
 #include "artifact/reference.h"
 #include "cli/commands.h"
@@ -138,9 +140,18 @@ class ServeCommand final : public Command {
     return {};
   }
 
-  /// A grant for a component that is not served is most likely a slip.
+  /// Two components of one name would be one that replaced the other, and a grant for a component
+  /// that is not served is most likely a slip.
   static Result<void> check_names(const runtime::ServeOptions& options) {
     if (!options.components) return {};
+    std::set<std::string_view> names;
+    for (const runtime::ComponentLoad& load : *options.components) {
+      if (!names.insert(load.reference.name).second) {
+        return fail(ErrorCode::invalid_argument,
+                    "two components would both be \"{0}\"; give one of them another name: NAME={1}",
+                    load.reference.name, load.reference.path.native());
+      }
+    }
     for (const auto& [name, grants] : options.grants) {
       const bool served = std::any_of(
           options.components->begin(), options.components->end(),

@@ -8,6 +8,10 @@
 namespace belljar::mcp {
 namespace {
 
+/// Of a function or source file, as a crash names it.
+constexpr std::size_t longest_name = 120;
+constexpr std::size_t longest_refusal = 400;
+
 constexpr std::string_view server_info_key = "io.modelcontextprotocol/serverInfo";
 
 /// The members that every stateless result carries, with a comma behind them.
@@ -69,7 +73,9 @@ std::string refusals_text(const Outcome& outcome) {
   std::string text;
   for (const Refusal& refusal : outcome.refusals) {
     if (refusal.hint) continue;
-    text += fmt::format("\n- {}: {}", refusal.what, refusal.reason);
+    // What was asked for is the guest's text: a line break in it would begin a sentence of ours.
+    text += fmt::format("\n- {}: {}", one_line(refusal.what, longest_refusal),
+                        one_line(refusal.reason, longest_refusal));
     if (!refusal.request_id.empty()) text += fmt::format(" (request {})", refusal.request_id);
   }
   return text;
@@ -98,8 +104,11 @@ std::string describe_failure(const toolbox::ToolInfo& tool, const Outcome& outco
       std::string text = fmt::format("{} crashed: {}", tool.name, trapped.message);
       if (!trapped.frames.empty()) {
         const TraceFrame& frame = trapped.frames.front();
-        text += fmt::format(" in {}", frame.function);
-        if (!frame.file.empty()) text += fmt::format(" ({}:{})", frame.file, frame.line);
+        // Names are the guest's: they must not pass for words of ours.
+        text += fmt::format(" in {}", one_line(frame.function, longest_name));
+        if (!frame.file.empty()) {
+          text += fmt::format(" ({}:{})", one_line(frame.file, longest_name), frame.line);
+        }
       }
       return text;
     }

@@ -116,7 +116,8 @@ Result<void> write_file_atomically(const std::filesystem::path& path, std::strin
     return in_context(std::move(written), path.native());
   }
   // The new name survives a crash only once its folder is on disk.
-  const UniqueFd folder(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const auto parent = path.has_parent_path() ? path.parent_path() : std::filesystem::path(".");
+  const UniqueFd folder(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!folder || ::fsync(folder.get()) != 0) return failed("save its folder");
   return {};
 }

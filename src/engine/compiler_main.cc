@@ -27,6 +27,7 @@ using namespace belljar::engine;
 
 constexpr int exit_refused = 1;
 constexpr int exit_broken = 2;
+constexpr std::size_t longest_message = 16 * 1024;
 
 bool limit(int resource, rlim_t value) {
   const rlimit both{.rlim_cur = value, .rlim_max = value};
@@ -111,7 +112,9 @@ int main(int argc, char** argv) {
   }
   const auto compiled = compile_here(wasm, fuel);
   if (!compiled) {
-    const auto written = write_all(compiler_text, compiled.error().message());
+    // A message can quote the input, and be as long.
+    const std::string_view message = compiled.error().message();
+    const auto written = write_all(compiler_text, message.substr(0, longest_message));
     return written ? exit_refused : exit_broken;
   }
   const bool written = write_all(compiler_code, compiled->code).has_value() &&

@@ -286,7 +286,7 @@ TEST_F(A17, SleepingAndPollingForEverEndAtTheTimeout) {
     expect_healthy(*server);
     expect_stopped_by(server->await_answer(id)["result"], "timeout");
   }
-  expect_stopped_by(server->call("sleep_poll", {{"count", 500}}), "timeout");
+  expect_stopped_by(server->call("sleep_poll", {{"count", 300}}), "timeout");
   expect_stopped_by(server->call("sleep_doze"), "timeout");
   expect_healthy(*server);
   expect_record({{"kind", "call"}, {"tool", "sleep_poll"}, {"limit", "timeout"}});

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <future>
 #include <mutex>
 #include <stop_token>
 #include <thread>
@@ -125,10 +126,21 @@ class StdioServer {
     loader_.join();
     connection_->close(ending_grace);
     writer_.drain(ending_grace);
+    if (connection_->in_flight() > 0) leave_running_calls();
     return {};
   }
 
  private:
+  /// Calls that were cancelled and have not ended yet still use everything that would be taken down
+  /// under them. What they did so far is put on disk, and they end with the process.
+  [[noreturn]] void leave_running_calls() {
+    auto written = std::make_shared<std::promise<void>>();
+    const auto done = written->get_future();
+    core_->log().when_durable([written](bool) { written->set_value(); });
+    done.wait_for(ending_grace);
+    ::_exit(0);
+  }
+
   void wait_until_loaded() {
     std::unique_lock lock(mutex_);
     loaded_changed_.wait_for(lock, loading_grace, [&] { return loaded_; });

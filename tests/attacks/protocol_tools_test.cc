@@ -306,6 +306,81 @@ TEST_F(A67, AFloodOfLogMessagesIsCutAndSaysSo) {
   }
 }
 
+/// Gives a stream without an end, an item at a time.
+constexpr std::string_view endless = R"((component
+  (type $s (stream u8))
+  (core module $libc (memory (export "memory") 2))
+  (core instance $libc (instantiate $libc))
+  (core func $new (canon stream.new $s))
+  (core func $write (canon stream.write $s async (memory $libc "memory")))
+  (core func $return (canon task.return (result $s)))
+  (core func $set (canon waitable-set.new))
+  (core func $join (canon waitable.join))
+  (core module $m
+    (import "h" "new" (func $new (result i64)))
+    (import "h" "write" (func $write (param i32 i32 i32) (result i32)))
+    (import "h" "return" (func $return (param i32)))
+    (import "h" "set" (func $set (result i32)))
+    (import "h" "join" (func $join (param i32 i32)))
+    (global $writer (mut i32) (i32.const 0))
+    (global $waiting (mut i32) (i32.const 0))
+    ;; One item at a time, for ever.
+    (func $go (result i32)
+      (loop $again
+        (br_if $again (i32.ne (call $write (global.get $writer) (i32.const 0) (i32.const 1)) (i32.const -1))))
+      (i32.or (i32.const 2) (i32.shl (global.get $waiting) (i32.const 4))))
+    (func (export "flood") (result i32) (local $both i64)
+      (local.set $both (call $new))
+      (global.set $writer (i32.wrap_i64 (i64.shr_u (local.get $both) (i64.const 32))))
+      (global.set $waiting (call $set))
+      (call $join (global.get $writer) (global.get $waiting))
+      (call $return (i32.wrap_i64 (local.get $both)))
+      (call $go))
+    (func (export "more") (param i32 i32 i32) (result i32) (call $go)))
+  (core instance $i (instantiate $m (with "h" (instance
+    (export "new" (func $new)) (export "write" (func $write)) (export "return" (func $return))
+    (export "set" (func $set)) (export "join" (func $join))))))
+  (func (export "flood") async (result (stream u8))
+    (canon lift (core func $i "flood") async (callback (func $i "more"))))))";
+
+TEST_F(A67, AFloodOfProgressIsThinnedOutAndEndsWithTheCall) {
+  write("flood.wat", endless);
+  const auto server = serve(
+      {"flood.wat", "--grant", "flood:limit=output=64Mi", "--grant", "flood:limit=timeout=2s"});
+  const int id = server->request("tools/call", {{"name", "flood_flood"},
+                                                {"arguments", Json::object()},
+                                                {"_meta", {{"progressToken", "p"}}}});
+  expect_healthy(*server);
+  const Json answer = server->await_answer(id);
+  EXPECT_TRUE(answer["result"].value("isError", false)) << answer.dump().substr(0, 400);
+  std::size_t notices = 0;
+  std::int64_t last = 0;
+  for (const Json& frame : server->frames()) {
+    if (frame.value("method", "") != "notifications/progress") continue;
+    ++notices;
+    EXPECT_EQ(frame["params"]["progressToken"], "p");
+    EXPECT_GT(frame["params"]["progress"].get<std::int64_t>(), last) << "progress went back";
+    last = frame["params"]["progress"];
+  }
+  EXPECT_GE(notices, 1U);
+  EXPECT_LE(notices, 1'000U) << last << " items came one by one";
+  expect_healthy(*server);
+  EXPECT_TRUE(std::none_of(
+      server->frames().begin() + static_cast<std::ptrdiff_t>(notices), server->frames().end(),
+      [](const Json& frame) { return frame.value("method", "") == "notifications/progress"; }))
+      << "progress of a call that has ended";
+  expect_record({{"kind", "call"}, {"tool", "flood_flood"}, {"outcome", "limit"}});
+}
+
+TEST_F(A67, AStreamWithoutAnEndIsALimitOfOutput) {
+  write("flood.wat", endless);
+  const auto server = serve({"flood.wat"});
+  const Json result = server->call("flood_flood");
+  EXPECT_TRUE(result.value("isError", false)) << result.dump().substr(0, 400);
+  EXPECT_THAT(text_of(result), testing::HasSubstr("\"output\""));
+  expect_healthy(*server);
+}
+
 TEST_F(A67, AClientThatReadsNothingUnderAFloodDoesNotStopTheServer) {
   write("err.wat", flooding(2, 1'000));
   const auto server = serve({"err.wat"});

@@ -45,7 +45,7 @@ add_custom_command(
   OUTPUT ${engine_library}
   BYPRODUCTS ${engine_headers}/belljar-engine/src/bridge.rs.h
   COMMAND ${CMAKE_COMMAND} -E env ${engine_environment}
-          ${BELLJAR_CARGO} build --release --locked --quiet
+          ${BELLJAR_CARGO} build --release --locked
           --manifest-path ${PROJECT_SOURCE_DIR}/engine/Cargo.toml
   # Cargo leaves an unchanged library as it is; without this it would be out of date for ever.
   COMMAND ${CMAKE_COMMAND} -E touch ${engine_library}
@@ -55,12 +55,20 @@ add_custom_command(
   USES_TERMINAL VERBATIM)
 add_custom_target(belljar_engine_build DEPENDS ${engine_library})
 
-add_library(belljar_engine_crate STATIC IMPORTED GLOBAL)
+# One shared object for all that run guests: linked once, and 30 MB once on disk and in memory. The
+# crate's archive holds the C++ side of the bridge too, and asks for nothing of ours.
 file(MAKE_DIRECTORY ${engine_headers})
+add_library(belljar_engine_crate SHARED ${PROJECT_SOURCE_DIR}/engine/shared_object.cc)
+add_dependencies(belljar_engine_crate belljar_engine_build)
 set_target_properties(belljar_engine_crate PROPERTIES
-  IMPORTED_LOCATION ${engine_library}
-  INTERFACE_LINK_LIBRARIES "Threads::Threads;${CMAKE_DL_LIBS};m")
+  OUTPUT_NAME belljar-engine
+  LINK_DEPENDS "${engine_library};${PROJECT_SOURCE_DIR}/engine/exports.map"
+  INSTALL_RPATH "")
+target_link_options(belljar_engine_crate PRIVATE
+  -Wl,--version-script=${PROJECT_SOURCE_DIR}/engine/exports.map -Wl,--gc-sections)
+target_link_libraries(belljar_engine_crate PRIVATE
+  belljar_compiler -Wl,--whole-archive ${engine_library} -Wl,--no-whole-archive
+  Threads::Threads ${CMAKE_DL_LIBS} m)
 # Generated headers are not ours to warn about.
 target_include_directories(belljar_engine_crate SYSTEM INTERFACE
   ${engine_headers} ${PROJECT_SOURCE_DIR}/engine/include)
-add_dependencies(belljar_engine_crate belljar_engine_build)

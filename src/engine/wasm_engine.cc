@@ -1,3 +1,5 @@
+#include <dlfcn.h>
+
 #include <memory>
 #include <string>
 #include <utility>
@@ -5,6 +7,7 @@
 #include "belljar-engine/src/bridge.rs.h"
 #include "engine/bridge_host.h"
 #include "engine/engine.h"
+#include "engine/library.h"
 #include "support/result.h"
 
 namespace belljar::engine {
@@ -176,6 +179,13 @@ Result<std::string> engine_fingerprint(bool fuel) {
 }
 
 std::string engine_version() { return copy(bridge::engine_version()); }
+
+std::filesystem::path engine_library() {
+  Dl_info info{};
+  if (::dladdr(reinterpret_cast<const void*>(&bridge::engine_version), &info) == 0) return {};
+  std::error_code error;
+  return std::filesystem::canonical(info.dli_fname, error);
+}
 
 Result<CompiledComponent> compile_here(std::string_view wasm, bool fuel) {
   try {

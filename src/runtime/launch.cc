@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "engine/library.h"
 #include "host/confinement.h"
 #include "support/crypto.h"
 #include "support/file.h"
@@ -29,6 +30,7 @@ host::ConfinementRules confinement_rules(const Settings& settings,
   }
   rules.executable = host::library_paths();
   rules.executable.push_back(compiler);
+  rules.readable.push_back(engine::engine_library());
   rules.keyring = settings.config.secret_key == store::SecretKeyPlace::keyring;
   return rules;
 }

@@ -1,4 +1,7 @@
 // Runs components' functions in sandboxes: the way in for programs that embed Belljar.
+//
+// Every field of what is handed in has an initializer, so that a program may name those that it
+// wants to set and compile without a warning.
 #pragma once
 
 #include <chrono>
@@ -21,10 +24,10 @@ namespace belljar {
 struct Options {
   /// Where grants, secrets, the audit log and compiled code are kept. Empty takes BELLJAR_HOME or
   /// the XDG base directories.
-  std::filesystem::path home;
+  std::filesystem::path home = {};
   /// The program that compiles components: `belljar-compiler`. Empty looks for it in
   /// `../libexec/belljar` beside the library, and beside the running program.
-  std::filesystem::path compiler;
+  std::filesystem::path compiler = {};
   /// Sandboxes that can exist at once.
   std::uint32_t sandboxes = 1'000;
   /// Threads for guests that do not finish at once. Zero takes one for each processor.
@@ -32,18 +35,18 @@ struct Options {
   /// Bytes of linear memory of all sandboxes together. Zero takes three quarters of the machine's.
   std::uint64_t memory = 0;
   /// Interfaces of your own that components may import.
-  std::vector<Capability> capabilities;
+  std::vector<Capability> capabilities = {};
   /// Policy YAML that nothing may go beyond.
-  std::string ceiling;
+  std::string ceiling = {};
 };
 
 /// How a component is loaded.
 struct LoadOptions {
   /// Policy YAML that you grant to it; relative `fs://` paths are relative to `policy_folder`.
-  std::string policy;
-  std::filesystem::path policy_folder;
+  std::string policy = {};
+  std::filesystem::path policy_folder = {};
   /// Single grants, as `belljar grant` takes them: `storage=./data:/data`, `network=api.example`.
-  std::vector<std::string> grants;
+  std::vector<std::string> grants = {};
 };
 
 /// A tool, as it would be shown to a model.
@@ -65,11 +68,11 @@ struct Call {
   /// A JSON object.
   std::string arguments = "{}";
   /// Whom handles of resources are bound to.
-  std::string client;
+  std::string client = {};
   /// Shorter than the policy's timeout, where you wait less long.
-  std::optional<std::chrono::nanoseconds> timeout;
+  std::optional<std::chrono::nanoseconds> timeout = {};
   /// Makes clocks and randomness deterministic, for tests.
-  std::optional<std::uint64_t> seed;
+  std::optional<std::uint64_t> seed = {};
 };
 
 /// Told how a call ended, once, from any thread, perhaps before `start` returns. It must not

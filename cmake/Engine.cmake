@@ -69,6 +69,11 @@ target_link_options(belljar_engine_crate PRIVATE
 target_link_libraries(belljar_engine_crate PRIVATE
   belljar_compiler -Wl,--whole-archive ${engine_library} -Wl,--no-whole-archive
   Threads::Threads ${CMAKE_DL_LIBS} m)
+if(BELLJAR_SANITIZE)
+  # There is nothing in it to instrument, and the compiler helper loads it without sanitizers.
+  target_compile_options(belljar_engine_crate PRIVATE -fno-sanitize=all)
+  target_link_options(belljar_engine_crate PRIVATE -fno-sanitize=all)
+endif()
 # Generated headers are not ours to warn about.
 target_include_directories(belljar_engine_crate SYSTEM INTERFACE
   ${engine_headers} ${PROJECT_SOURCE_DIR}/engine/include)

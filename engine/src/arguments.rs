@@ -240,9 +240,9 @@ impl Value<'_, '_, '_> {
                 let integer = *integer;
                 self.integer(integer, value as i128)
             }
-            Shape::Integer(_) if value.fract() == 0.0 => Err(self.mismatch(
-                "a number too large to be exact; send it as a string of digits",
-            )),
+            Shape::Integer(_) if value.fract() == 0.0 => {
+                Err(self.mismatch("a number too large to be exact; send it as a string of digits"))
+            }
             Shape::Integer(_) => Err(self.mismatch(value)),
             Shape::Option(inner) if !matches!(**inner, Shape::Option(_)) => {
                 Value { shape: inner, reader: self.reader }.fractional(value).map(some)
@@ -410,9 +410,8 @@ impl<'de> Visitor<'de> for Value<'_, '_, '_> {
                 }
                 if items.next_element::<serde::de::IgnoredAny>()?.is_some() {
                     let wanted = shapes.len();
-                    return Err(
-                        reader.refuse(format_args!("expected an array of {wanted} items, got more"))
-                    );
+                    return Err(reader
+                        .refuse(format_args!("expected an array of {wanted} items, got more")));
                 }
                 Ok(Val::Tuple(values))
             }
@@ -729,7 +728,9 @@ fn variant<'de, A: MapAccess<'de>>(
                 case = Some(entries.next_value_seed(seed)?);
                 reader.path.pop();
             }
-            ("val", Some(Case { shape: Some(shape), .. })) if value.is_none() && waiting.is_none() => {
+            ("val", Some(Case { shape: Some(shape), .. }))
+                if value.is_none() && waiting.is_none() =>
+            {
                 reader.path.push(Step::Key(key));
                 value = Some(entries.next_value_seed(Value { shape, reader })?);
                 reader.path.pop();

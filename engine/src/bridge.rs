@@ -320,11 +320,7 @@ pub mod ffi {
         fn socket(self: &Host, address: &str, port: u16, use_: SocketUse) -> bool;
         /// Whether a socket address that was allowed is not any more. Runs where it may block.
         fn sockets_revoked(self: &Host) -> bool;
-        fn begin_lookup(
-            self: &Host,
-            name: &str,
-            reply: Box<LookupReply>,
-        ) -> UniquePtr<Pending>;
+        fn begin_lookup(self: &Host, name: &str, reply: Box<LookupReply>) -> UniquePtr<Pending>;
         fn begin_http(
             self: &Host,
             request: &HttpRequest,

@@ -296,7 +296,9 @@ impl Run {
             .ok_or_else(|| format_err!("the function is not there"))?;
         match std::mem::replace(&mut self.parameters, Parameters::Command) {
             Parameters::Command => self.run_command(function).await,
-            Parameters::Wide(arguments, result) => self.call_wide(function, arguments, result).await,
+            Parameters::Wide(arguments, result) => {
+                self.call_wide(function, arguments, result).await
+            }
             Parameters::Dynamic(arguments) => {
                 self.call_dynamic(prepared, instance, function, arguments).await
             }
@@ -492,4 +494,3 @@ fn read(
         }
     }
 }
-

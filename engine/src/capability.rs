@@ -86,11 +86,7 @@ fn arguments_text(signature: &Signature, arguments: &[Val]) -> Result<String> {
     Ok(text)
 }
 
-async fn ask(
-    host: &SharedPtr<Host>,
-    names: &(String, String),
-    arguments: &str,
-) -> Result<String> {
+async fn ask(host: &SharedPtr<Host>, names: &(String, String), arguments: &str) -> Result<String> {
     let (sender, receiver) = oneshot::channel();
     let reply = Box::new(CapabilityReply(Some(sender)));
     // Held until the answer is there: dropping it tells the embedder that nobody waits any more.

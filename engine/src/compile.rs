@@ -73,7 +73,8 @@ pub fn inject_docs(wit: &str, component: &[u8]) -> Result<Vec<u8>> {
         }
         let mut resolve = Resolve { all_features: true, ..Resolve::default() };
         let (package, _) = resolve.push_path(wit).map_err(Error::from_anyhow)?;
-        let data = PackageMetadata::extract(&resolve, package).encode().map_err(Error::from_anyhow)?;
+        let data =
+            PackageMetadata::extract(&resolve, package).encode().map_err(Error::from_anyhow)?;
         let mut output = without_section(component, PackageMetadata::SECTION_NAME)?;
         let section = wasm_encoder::CustomSection {
             name: PackageMetadata::SECTION_NAME.into(),

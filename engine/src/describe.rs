@@ -18,8 +18,8 @@ use wasmparser::{Parser, Payload};
 use wasmtime::{Error, Result, bail};
 use wit_parser::decoding::{DecodedWasm, decode};
 use wit_parser::{
-    Function, FunctionKind, Handle, InterfaceId, PackageMetadata, Resolve, Type, TypeDefKind, TypeId, TypeOwner,
-    WorldItem, WorldKey,
+    Function, FunctionKind, Handle, InterfaceId, PackageMetadata, Resolve, Type, TypeDefKind,
+    TypeId, TypeOwner, WorldItem, WorldKey,
 };
 
 /// Bounds on what is described, against components made to exhaust those who read about them.
@@ -55,9 +55,10 @@ pub fn describe(original: &[u8], component: &[u8]) -> Result<String> {
             (WorldKey::Interface(id), _) => {
                 // An interface of types alone gives no authority and asks for none.
                 if !resolve.interfaces[*id].functions.is_empty()
-                    || resolve.interfaces[*id].types.values().any(|ty| {
-                        matches!(resolve.types[*ty].kind, TypeDefKind::Resource)
-                    })
+                    || resolve.interfaces[*id]
+                        .types
+                        .values()
+                        .any(|ty| matches!(resolve.types[*ty].kind, TypeDefKind::Resource))
                 {
                     imports.push(json!(describer.interface_name(*id)));
                 }

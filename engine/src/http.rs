@@ -131,13 +131,15 @@ impl Transfer {
         let shared = Arc::new(Shared::default());
         let exchange = Box::new(HttpExchange(shared.clone()));
         let sender = Arc::new(host.begin_http(request, exchange));
-        let upload = request
-            .has_body
-            .then(|| tokio::spawn(upload(body, shared.clone(), sender.clone())));
+        let upload =
+            request.has_body.then(|| tokio::spawn(upload(body, shared.clone(), sender.clone())));
         Transfer { shared, sender, upload }
     }
 
-    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<Result<http::response::Parts, Error>> {
+    fn poll_head(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<http::response::Parts, Error>> {
         let mut inner = self.shared.lock();
         if let Some((status, headers)) = inner.head.take() {
             return Poll::Ready(parts(status, headers));
@@ -150,10 +152,7 @@ impl Transfer {
     }
 }
 
-fn parts(
-    status: u16,
-    headers: Vec<(String, Vec<u8>)>,
-) -> Result<http::response::Parts, Error> {
+fn parts(status: u16, headers: Vec<(String, Vec<u8>)>) -> Result<http::response::Parts, Error> {
     let mut builder = http::Response::builder().status(status);
     for (name, value) in headers {
         builder = builder.header(name, value);

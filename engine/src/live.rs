@@ -1,7 +1,7 @@
 //! Instances that outlive a call, because handles to their resources are out.
 
-use crate::bridge::ffi::Outcome;
 use crate::arguments::Resources;
+use crate::bridge::ffi::Outcome;
 use crate::outcome::refused;
 use crate::program::ProgramInner;
 use crate::results::Handles;

@@ -82,7 +82,9 @@ pub fn classify(error: &Error, growth: Option<&LimitReached>) -> Outcome {
             Some(LimitReached { key: "stack", used: stack, allowed: stack })
         }
         Some(Trap::OutOfFuel) => Some(LimitReached { key: "fuel", used: 0, allowed: 0 }),
-        _ if says(error, COPIED_TOO_MUCH) => Some(LimitReached { key: "output", used: 0, allowed: 0 }),
+        _ if says(error, COPIED_TOO_MUCH) => {
+            Some(LimitReached { key: "output", used: 0, allowed: 0 })
+        }
         _ => growth.cloned(),
     };
     let mut outcome = match stopped_by {
@@ -112,14 +114,7 @@ fn frames(error: &Error) -> Vec<Frame> {
             Some(name) => shorten(name),
             None => format!("function {}", frame.func_index()),
         };
-        let plain = Frame {
-            module,
-            function,
-            file: String::new(),
-            line: 0,
-            column: 0,
-            offset,
-        };
+        let plain = Frame { module, function, file: String::new(), line: 0, column: 0, offset };
         // One place in the code stands for several calls where the compiler inlined them.
         for symbol in frame.symbols() {
             frames.push(Frame {

@@ -54,7 +54,8 @@ impl ProgramInner {
     ) -> Result<Self> {
         let mut prepared = Vec::with_capacity(functions.len());
         for function in functions {
-            let context = || format!("function \"{}\" of \"{}\"", function.name, function.interface);
+            let context =
+                || format!("function \"{}\" of \"{}\"", function.name, function.interface);
             prepared.push(prepare(component, function).with_context(context)?);
         }
         Ok(ProgramInner { machine, flavor, pre, functions: prepared })

@@ -1,8 +1,8 @@
 //! Function types, prepared once a program so that a call converts values without asking again.
 
 use std::sync::Arc;
-use wasmtime::component::types::ComponentFunc;
 use wasmtime::component::Type;
+use wasmtime::component::types::ComponentFunc;
 use wasmtime::{Result, bail};
 
 /// Bound on the nodes of one function's types, which a component can make exponentially many.

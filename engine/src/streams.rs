@@ -115,9 +115,10 @@ fn transform(
             Val::List(items.collect::<Result<_>>()?)
         }
         (Shape::Record(fields), Val::Record(values)) => {
-            let values = fields.iter().zip(values).map(|(field, (name, value))| {
-                Ok((name, transform(&field.shape, value, change)?))
-            });
+            let values = fields
+                .iter()
+                .zip(values)
+                .map(|(field, (name, value))| Ok((name, transform(&field.shape, value, change)?)));
             Val::Record(values.collect::<Result<_>>()?)
         }
         (Shape::Tuple(shapes), Val::Tuple(values)) => {
@@ -147,7 +148,8 @@ fn provide(store: &mut Store<State>, shape: &Shape, value: Val) -> Result<Val> {
             } else {
                 let only = items.into_iter().next();
                 let only = only.ok_or_else(|| format_err!("a future without a value"))?;
-                let reader = FutureReader::new(&mut *store, async move { wasmtime::error::Ok(only) })?;
+                let reader =
+                    FutureReader::new(&mut *store, async move { wasmtime::error::Ok(only) })?;
                 Val::Future(FutureAny::try_from_future_reader(store, reader)?)
             }
         }};

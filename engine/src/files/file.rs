@@ -28,12 +28,7 @@ pub enum Place {
 }
 
 impl OpenFile {
-    pub(super) fn new(
-        descriptor: OwnedFd,
-        how: OpenHow,
-        files: Files,
-        count: HandleCount,
-    ) -> Self {
+    pub(super) fn new(descriptor: OwnedFd, how: OpenHow, files: Files, count: HandleCount) -> Self {
         OpenFile {
             descriptor: Arc::new(descriptor),
             read: how.read || !how.write,
@@ -155,15 +150,18 @@ impl OpenFile {
             },
             _ => Timespec { tv_sec: 0, tv_nsec: rustix::fs::UTIME_OMIT },
         };
-        let times =
-            Timestamps { last_access: time(access), last_modification: time(modification) };
+        let times = Timestamps { last_access: time(access), last_modification: time(modification) };
         self.blocking(move |descriptor| rustix::fs::futimens(descriptor, &times)).await
     }
 
     pub async fn sync(&self, data_only: bool) -> io::Result<()> {
         self.files.still_granted().await?;
         self.blocking(move |descriptor| {
-            if data_only { rustix::fs::fdatasync(descriptor) } else { rustix::fs::fsync(descriptor) }
+            if data_only {
+                rustix::fs::fdatasync(descriptor)
+            } else {
+                rustix::fs::fsync(descriptor)
+            }
         })
         .await
     }

@@ -10,11 +10,11 @@ use std::io;
 use std::time::SystemTime;
 use wasmtime::component::{Linker, Resource};
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
+use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     self, Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, ErrorCode,
     Filesize, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
 };
-use wasmtime_wasi::p2::bindings::filesystem::preopens;
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult};
 
 pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -205,10 +205,7 @@ impl types::HostDescriptor for GuestView<'_> {
         Ok(descriptor.file()?.write(bytes.into(), Place::At(offset)).await? as Filesize)
     }
 
-    async fn read_directory(
-        &mut self,
-        fd: Fd,
-    ) -> FsResult<Resource<types::DirectoryEntryStream>> {
+    async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<types::DirectoryEntryStream>> {
         let descriptor = self.descriptor(&fd)?;
         let opened = self.files().open_entries(descriptor.directory()?).await?;
         let read = move || entries(opened)?.take(ENTRY_LIMIT + 1).collect::<io::Result<Vec<_>>>();

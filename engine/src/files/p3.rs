@@ -18,11 +18,11 @@ use wasmtime::component::{
     StreamProducer, StreamReader, StreamResult,
 };
 use wasmtime_wasi::p3::bindings::clocks::system_clock::Instant;
+use wasmtime_wasi::p3::bindings::filesystem::preopens;
 use wasmtime_wasi::p3::bindings::filesystem::types::{
     self, Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, ErrorCode,
     Filesize, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
 };
-use wasmtime_wasi::p3::bindings::filesystem::preopens;
 use wasmtime_wasi::p3::filesystem::{FilesystemError, FilesystemResult};
 
 pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -42,10 +42,7 @@ fn look(view: &GuestView<'_>, descriptor: &Fd) -> FilesystemResult<Descriptor> {
 }
 
 /// The operations of the call, and what the descriptor stands for.
-fn begin<T>(
-    store: &Accessor<T, Guest>,
-    descriptor: &Fd,
-) -> FilesystemResult<(Files, Descriptor)> {
+fn begin<T>(store: &Accessor<T, Guest>, descriptor: &Fd) -> FilesystemResult<(Files, Descriptor)> {
     store.with(|mut access| {
         let view = access.get();
         Ok((view.files(), look(&view, descriptor)?))
@@ -457,11 +454,7 @@ impl<U> types::HostDescriptorWithStore<U> for Guest {
         })
     }
 
-    async fn set_size(
-        store: &Accessor<U, Self>,
-        fd: Fd,
-        size: Filesize,
-    ) -> FilesystemResult<()> {
+    async fn set_size(store: &Accessor<U, Self>, fd: Fd, size: Filesize) -> FilesystemResult<()> {
         Ok(begin(store, &fd)?.1.file()?.set_size(size).await?)
     }
 
@@ -614,11 +607,7 @@ impl<U> types::HostDescriptorWithStore<U> for Guest {
         Ok(files.change(FileOperation::Unlink, base, &path).await?)
     }
 
-    async fn is_same_object(
-        store: &Accessor<U, Self>,
-        a: Fd,
-        b: Fd,
-    ) -> wasmtime::Result<bool> {
+    async fn is_same_object(store: &Accessor<U, Self>, a: Fd, b: Fd) -> wasmtime::Result<bool> {
         let ((files, a), (_, b)) = (begin(store, &a)?, begin(store, &b)?);
         Ok(files.same(&a, &b).await.unwrap_or(false))
     }

@@ -8,19 +8,25 @@
 namespace belljar::cli {
 namespace {
 
-/// Text as roff takes it: backslashes doubled, no line that begins with a control character.
+constexpr std::string_view ellipsis = "…";
+
+/// Text as roff takes it: backslashes doubled, no line that begins with a control character, and
+/// no character that a terminal without UTF-8 lacks.
 std::string escape(std::string_view text) {
   std::string escaped;
   for (const std::string_view line : split(text, '\n')) {
     if (!escaped.empty()) escaped += '\n';
     if (line.starts_with('.') || line.starts_with('\'')) escaped += "\\&";
-    for (const char c : line) {
-      if (c == '\\') {
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      if (line[i] == '\\') {
         escaped += "\\e";
-      } else if (c == '-') {
+      } else if (line[i] == '-') {
         escaped += "\\-";
+      } else if (line.substr(i).starts_with(ellipsis)) {
+        escaped += "...";
+        i += ellipsis.size() - 1;
       } else {
-        escaped += c;
+        escaped += line[i];
       }
     }
   }

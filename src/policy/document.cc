@@ -547,7 +547,7 @@ class Reader {
                                                    [](char c) { return c >= '0' && c <= '9'; });
     constexpr std::uint64_t mebibyte = std::uint64_t{1024} * 1024;
     if (bare && bytes.value > std::numeric_limits<std::uint64_t>::max() / mebibyte) {
-      return at(value, "out of range: 64Ki to 1Ti");
+      return at(value, "out of range; it has to be from 64Ki to 1Ti");
     }
     if (bare) bytes.value *= mebibyte;
     return placed(value, set_limit(document_.limits, "memory", fmt::format("{}", bytes.value)));

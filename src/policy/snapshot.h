@@ -135,7 +135,6 @@ class Snapshot {
   Limits limits_;
 };
 
-/// The grant that opens a folder that lies at `host`, as a remedy.
 /// Stands for a folder of the user's that nobody but they can name.
 inline constexpr std::string_view unknown_folder = "FOLDER";
 /// Whether a permission, as `KIND=VALUE`, is for a folder that has yet to be named. Paths in
@@ -143,6 +142,7 @@ inline constexpr std::string_view unknown_folder = "FOLDER";
 [[nodiscard]] inline bool wants_folder(std::string_view permission) {
   return permission.starts_with("storage=FOLDER:");
 }
+/// The grant that opens a folder that lies at `host`, as a remedy.
 [[nodiscard]] Grant storage_grant(const std::filesystem::path& host, std::string_view guest,
                                   bool write);
 

@@ -27,7 +27,6 @@ struct Refused {
   std::string message;
 };
 
-/// Builds the tree from parser events. Aliases are refused before anything is expanded.
 /// The first line that a tab indents.
 std::optional<Place> find_tab_indent(std::string_view text) {
   int line = 1;
@@ -47,6 +46,7 @@ std::optional<Place> find_tab_indent(std::string_view text) {
   return std::nullopt;
 }
 
+/// Builds the tree from parser events. Aliases are refused before anything is expanded.
 class Builder final : public YAML::EventHandler {
  public:
   void OnDocumentStart(const YAML::Mark& mark) override {

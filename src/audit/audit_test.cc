@@ -74,6 +74,12 @@ class AuditTest : public ::testing::Test {
     ASSERT_TRUE(done) << done.error().describe();
   }
 
+  void remove_log() {
+    for (const char* const part : {"", "-wal", "-shm"}) {
+      std::filesystem::remove(path_.native() + part);
+    }
+  }
+
   test::TemporaryFolder folder_;
   std::filesystem::path path_ = folder_ / "audit.db";
   test::ManualClock clock_;
@@ -326,7 +332,7 @@ TEST_F(AuditTest, AnEditedRecordWithAFittingHashIsFoundByTheNext) {
 
 TEST_F(AuditTest, ARemovedRecordIsFoundWhereverItWas) {
   for (const int sequence : {1, 4, 7}) {
-    std::filesystem::remove(path_);
+    remove_log();
     write_chain();
     tamper("DELETE FROM records WHERE sequence = " + std::to_string(sequence));
     EXPECT_THAT(verify().problems, ::testing::Not(IsEmpty())) << "record " << sequence;
@@ -384,7 +390,7 @@ TEST_F(AuditTest, RecordsOfAnyShapeAreAProblemAndNotACrash) {
         "{\"kind\":\"anchor\",\"heads\":7}", "{\"kind\":\"anchor\",\"heads\":[7]}",
         "{\"kind\":\"anchor\",\"heads\":[{\"chain\":7,\"sequence\":\"x\",\"hash\":[]}]}",
         "{\"kind\":\"anchor\",\"heads\":{\"a\":1}}"}) {
-    std::filesystem::remove(path_);
+    remove_log();
     write_chain();
     tamper("UPDATE records SET body = '" + std::string(body) + "' WHERE sequence = 4");
     EXPECT_THAT(verify().problems, ::testing::Not(IsEmpty())) << body;

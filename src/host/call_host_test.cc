@@ -219,9 +219,9 @@ TEST_F(CallHostTest, A50OddNamesAreNotLookedUp) {
 }
 
 /// Calls with a secret that is bound to key.test on the loopback.
-class SecretsTest : public CallHostTest {
+class CallHostSecretsTest : public CallHostTest {
  protected:
-  SecretsTest() {
+  CallHostSecretsTest() {
     EXPECT_TRUE(secrets_->set("key", store::SecretValue(std::string(secret_value))));
     EXPECT_TRUE(secrets_->set("other", store::SecretValue("another-tools-secret")));
   }
@@ -250,7 +250,7 @@ class SecretsTest : public CallHostTest {
                                          &requests_, &mutex_)};
 };
 
-TEST_F(SecretsTest, A52ASecretGoesToItsHostOnlyAndTheGuestSeesAPlaceholder) {
+TEST_F(CallHostSecretsTest, A52ASecretGoesToItsHostOnlyAndTheGuestSeesAPlaceholder) {
   approve(rules("{name: key, host: localhost, header: X-Api-Key}"));
   const auto host = call();
   const auto variables = host->environment();
@@ -266,14 +266,14 @@ TEST_F(SecretsTest, A52ASecretGoesToItsHostOnlyAndTheGuestSeesAPlaceholder) {
   EXPECT_THAT(everything_recorded(), Not(HasSubstr("Tr0ub")));
 }
 
-TEST_F(SecretsTest, A52ASecretDoesNotGoOverAClearConnection) {
+TEST_F(CallHostSecretsTest, A52ASecretDoesNotGoOverAClearConnection) {
   approve(rules("{name: key, host: b.test, header: X-Api-Key}"));
   EXPECT_EQ(fetch(*call(), Network::get(authority("b.test"))).body, "hello");
   ASSERT_THAT(requests(), SizeIs(1));
   EXPECT_THAT(requests()[0], Not(HasSubstr("Api-Key")));
 }
 
-TEST_F(SecretsTest, A54AnotherComponentsSecretIsNotThere) {
+TEST_F(CallHostSecretsTest, A54AnotherComponentsSecretIsNotThere) {
   approve(rules("{name: key, host: localhost, header: X-Api-Key}"));
   const auto host = call();
   engine::HttpRequest request = Network::get(authority("localhost"));
@@ -285,7 +285,7 @@ TEST_F(SecretsTest, A54AnotherComponentsSecretIsNotThere) {
   EXPECT_THAT(requests()[0], Not(HasSubstr("another-tools-secret")));
 }
 
-TEST_F(SecretsTest, ARevokedSecretIsNotSentByARunningCall) {
+TEST_F(CallHostSecretsTest, ARevokedSecretIsNotSentByARunningCall) {
   approve(rules("{name: key, host: localhost, header: X-Api-Key}"));
   const auto host = call();
   revoke();
@@ -299,7 +299,7 @@ TEST_F(SecretsTest, ARevokedSecretIsNotSentByARunningCall) {
   EXPECT_THAT(refused(*host), Contains("key"));
 }
 
-TEST_F(SecretsTest, A53ASecretThatTheGuestHasStaysOutOfTheLog) {
+TEST_F(CallHostSecretsTest, A53ASecretThatTheGuestHasStaysOutOfTheLog) {
   approve(rules("{name: key, expose: true}"));
   const auto host = call();
   ASSERT_THAT(host->environment(), SizeIs(1));
@@ -320,7 +320,7 @@ TEST_F(SecretsTest, A53ASecretThatTheGuestHasStaysOutOfTheLog) {
   EXPECT_THAT(all, Not(HasSubstr(encoded)));
 }
 
-TEST_F(SecretsTest, ASecretThatIsNotSetIsSaidByItsNameAndNothingIsSent) {
+TEST_F(CallHostSecretsTest, ASecretThatIsNotSetIsSaidByItsNameAndNothingIsSent) {
   approve(rules("{name: missing, host: localhost, header: X-Api-Key}"));
   const testing::Response response = fetch(*call(), Network::get(authority("localhost")));
   EXPECT_THAT(response.message, HasSubstr("belljar secret set missing"));

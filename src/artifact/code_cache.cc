@@ -60,6 +60,9 @@ void remove_entry(const std::filesystem::path& entry) {
   std::filesystem::remove_all(entry, ignored);
 }
 
+/// The first line of every seal.
+constexpr std::string_view format = "belljar-code 1";
+
 }  // namespace
 
 /// What stands in front of an entry's contents.
@@ -69,7 +72,7 @@ struct CodeCache::Seal {
   std::string description_digest;
 
   [[nodiscard]] std::string text(std::string_view name) const {
-    return fmt::format("belljar-code 1\n{}\n{}\n{}\n{}\n", name, identity, code_digest,
+    return fmt::format("{}\n{}\n{}\n{}\n{}\n", format, name, identity, code_digest,
                        description_digest);
   }
 };
@@ -89,7 +92,7 @@ std::optional<CachedCode> CodeCache::open(const std::filesystem::path& entry, st
   const auto mac = from_hex(lines[5]);
   const Mac wanted = authenticate(key_, seal.text(name));
   const bool authentic =
-      lines[1] == name && mac &&
+      lines[0] == format && lines[1] == name && mac &&
       equal_in_constant_time({reinterpret_cast<const std::uint8_t*>(mac->data()), mac->size()},
                              wanted);
   if (!authentic) return std::nullopt;

@@ -46,9 +46,26 @@ std::optional<Place> find_tab_indent(std::string_view text) {
   return std::nullopt;
 }
 
+/// Whether the quote that opens at `start` is closed. yaml-cpp reads on to the end of the text and
+/// takes what it has.
+bool is_closed(std::string_view text, std::size_t start) {
+  const char quote = text[start];
+  for (std::size_t i = start + 1; i < text.size(); ++i) {
+    if (quote == '"' && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == quote) {
+      if (quote == '"' || i + 1 >= text.size() || text[i + 1] != quote) return true;
+      ++i;
+    }
+  }
+  return false;
+}
+
 /// Builds the tree from parser events. Aliases are refused before anything is expanded.
 class Builder final : public YAML::EventHandler {
  public:
+  explicit Builder(std::string_view text) : text_(text) {}
+
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (++documents_ > 1) throw Refused{place_of(mark), "a second document; only one is read"};
   }
@@ -63,6 +80,11 @@ class Builder final : public YAML::EventHandler {
                 const std::string& value) override {
     // yaml-cpp says "!" for a quoted scalar and "?" for a plain one.
     const bool quoted = tag == "!";
+    const auto start = static_cast<std::size_t>(mark.pos);
+    if (quoted && start < text_.size() && (text_[start] == '"' || text_[start] == '\'') &&
+        !is_closed(text_, start)) {
+      throw Refused{place_of(mark), "this quote is never closed"};
+    }
     YamlNode& node = add(mark, anchor, quoted ? "?" : tag, YamlNode::Kind::scalar);
     node.text = value;
     node.quoted = quoted;
@@ -136,6 +158,7 @@ class Builder final : public YAML::EventHandler {
     stack_.push_back(&add(mark, anchor, tag == "!" ? "?" : tag, kind));
   }
 
+  std::string_view text_;
   std::vector<YamlNode*> stack_;
   std::size_t nodes_ = 0;
   int documents_ = 0;
@@ -162,7 +185,7 @@ Result<YamlNode> read_yaml(std::string_view text, std::string_view file) {
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    Builder builder;
+    Builder builder(text);
     if (!parser.HandleNextDocument(builder)) {
       return std::unexpected(error_at(file, {1, 1}, "the file is empty"));
     }

@@ -83,7 +83,7 @@ TEST(Yaml, NestingAndNumberOfValuesAreBounded) {
   EXPECT_EQ(problem_with(std::string(10, '[') + std::string(10, ']')), "");
   EXPECT_THAT(problem_with(std::string(20, '[') + std::string(20, ']')),
               HasSubstr("nested deeper than 16"));
-  EXPECT_THAT(problem_with(std::string(200'000, '[')), HasSubstr("nested deeper than"))
+  EXPECT_THAT(problem_with(std::string(200'000, '[')), StartsWith("p.yaml:1:"))
       << "an unfinished one as well";
   std::string block;
   for (std::size_t i = 0; i < 300; ++i) block += std::string(i, ' ') + "a:\n";

@@ -1,7 +1,6 @@
 #include "traced.h"
 
 #include <fcntl.h>
-#include <linux/ptrace.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
@@ -26,11 +25,11 @@ constexpr std::array<std::uint64_t, 22> writes{
     SYS_mkdirat,   SYS_symlink,  SYS_fallocate, SYS_utimensat};
 
 /// Opening may make a file.
-bool makes_file(const ptrace_syscall_info& call) {
+bool makes_file(const __ptrace_syscall_info& call) {
   return call.entry.nr == SYS_openat && (call.entry.args[2] & O_CREAT) != 0;
 }
 
-bool is_write(const ptrace_syscall_info& call) {
+bool is_write(const __ptrace_syscall_info& call) {
   return makes_file(call) || std::find(writes.begin(), writes.end(), call.entry.nr) != writes.end();
 }
 
@@ -89,8 +88,8 @@ TracedEnd kill_at_write(const std::vector<std::string>& arguments,
     traced.insert(task);
     long signal = 0;
     if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
-      ptrace_syscall_info call{};
-      ::ptrace(static_cast<__ptrace_request>(PTRACE_GET_SYSCALL_INFO), task, sizeof(call), &call);
+      __ptrace_syscall_info call{};
+      ::ptrace(PTRACE_GET_SYSCALL_INFO, task, sizeof(call), &call);
       if (call.op == PTRACE_SYSCALL_INFO_ENTRY && is_write(call) && ++seen == at) {
         end.killed = true;
         for (const pid_t one : traced) ::kill(one, SIGKILL);

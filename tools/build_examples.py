@@ -9,41 +9,28 @@ Those of JavaScript and Python hold an image of memory, in which a few times and
 examples/README.md says what has to be installed.
 """
 
-import argparse
-import fcntl
-import hashlib
-import json
 import shutil
 import sys
-import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolchain.setup import (
-    DEBIAN_CARGO,
-    DEBIAN_RUSTC,
-    DEFAULT_FOLDER,
-    BuildError,
-    Toolchain,
-    debian_packages_needed,
-    digest_of_files,
-    pinned_files,
-    run,
-    say,
+from toolchain.setup import BuildError
+from toolchain.workshop import (
+    ROOT,
+    RUSTC,
+    Recipe,
+    Words,
+    Workshop,
+    build_rust,
+    copy_rust_project,
+    main,
+    require_debian_packages,
 )
 
-ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples"
 WIT_BINDGEN_VERSION = "0.63.0"
 
-# Files of an example that no component is made of.
-NO_INPUTS = ("README.md", "policy.yaml", "data/*", "*_test.*", "__pycache__/*")
-
 CLANG = "clang-19"
 CLANG_CPP = "clang++-19"
-RUSTC = str(DEBIAN_RUSTC) if DEBIAN_RUSTC.exists() else "rustc"
-WASM_LINKER = "wasm-ld-19"
 CPP_PACKAGES = {
     "clang-19": ["/usr/bin/clang-19", "/usr/bin/clang++-19"],
     "lld-19": ["/usr/bin/wasm-ld-19"],
@@ -54,63 +41,6 @@ CPP_PACKAGES = {
         "/usr/lib/llvm-19/lib/clang/19/lib/wasi/libclang_rt.builtins-wasm32.a"
     ],
 }
-RUST_PACKAGES = {
-    "rustc-web": [str(DEBIAN_RUSTC)],
-    "cargo-web": [str(DEBIAN_CARGO)],
-    "rust-web-src": ["/usr/lib/rustlib/src/rust/library/std/Cargo.toml"],
-    "lld-19": ["/usr/bin/wasm-ld-19"],
-}
-
-
-# A command or a part of one.
-Words = list[str | Path]
-
-
-@dataclass(frozen=True)
-class Workshop:
-    """Where one example is built and with what."""
-
-    name: str
-    toolchain: Toolchain
-    # A folder of its own for all that comes up on the way. It stays, so that compilers that keep
-    # what they have done, such as cargo, are fast the next time.
-    folder: Path
-
-    @property
-    def source(self) -> Path:
-        """The folder of the example."""
-        return EXAMPLES / self.name
-
-    @property
-    def component(self) -> Path:
-        """Where the component is made before it is moved to its place."""
-        return self.folder / f"{self.name}.wasm"
-
-    def step(self, message: str) -> None:
-        """Says what is done now."""
-        say(f"{self.name}: {message}")
-
-    def run(
-        self,
-        *command: str | Path,
-        folder: Path | None = None,
-        environment: dict[str, str] | None = None,
-    ) -> str:
-        """Runs a command in the example's folder or another one."""
-        return run(list(command), folder or self.source, environment)
-
-    def embed_world(self, core: Path) -> Path:
-        """Writes the types of the example's world into a core module."""
-        embedded = core.with_suffix(".embedded.wasm")
-        embed: Words = [self.toolchain.wasm_tools, "component", "embed", self.source / "wit"]
-        self.run(*embed, core, "--output", embedded)
-        return embedded
-
-    def make_component(self, core: Path, adapter: Path | None = None) -> None:
-        """Makes the component of a core module that has its types embedded."""
-        adapt = [] if adapter is None else ["--adapt", f"wasi_snapshot_preview1={adapter}"]
-        new: Words = [self.toolchain.wasm_tools, "component", "new", core]
-        self.run(*new, *adapt, "--output", self.component)
 
 
 def build_csv_query(workshop: Workshop) -> Path:
@@ -158,41 +88,10 @@ def check_bindings(workshop: Workshop) -> None:
 
 def build_fetch(workshop: Workshop) -> Path:
     """Rust for wasm32-unknown-unknown: what it needs of the outside it gets from WASI 0.2 alone."""
-    is_debian = workshop.toolchain.cargo == DEBIAN_CARGO
-    if is_debian:
-        require_debian_packages("fetch", RUST_PACKAGES)
-    # Cargo gets a copy, so that the WIT packages of WASI can lie where the macro looks for them.
-    project = workshop.folder / "project"
-    for name in ("src", "wit"):
-        shutil.rmtree(project / name, ignore_errors=True)
-        shutil.copytree(workshop.source / name, project / name)
-    for name in ("Cargo.toml", "Cargo.lock"):
-        shutil.copy2(workshop.source / name, project)
+    project = copy_rust_project(workshop, "src", "wit")
+    # The WIT packages of WASI lie where the macro looks for them.
     shutil.copytree(workshop.toolchain.wasi_wit, project / "wit" / "deps")
-
-    workshop.step("compiling with cargo (the first time also Rust's standard library)")
-    target = workshop.folder / "target"
-    cargo = ["build", "--locked", "--release", "--quiet", "--target", "wasm32-unknown-unknown"]
-    # Places in the source, which panics would print, are paths of the machine that built it.
-    environment = workshop.toolchain.cargo_environment | {
-        "CARGO_TARGET_DIR": str(target),
-        "RUSTC_BOOTSTRAP": "1",
-        "RUSTFLAGS": "-Zlocation-detail=none",
-    }
-    if is_debian:
-        # Debian has no compiled standard library for this target, but its source.
-        cargo += ["-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size"]
-        environment["CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER"] = WASM_LINKER
-    try:
-        workshop.run(workshop.toolchain.cargo, *cargo, folder=project, environment=environment)
-    except BuildError as error:
-        if is_debian:
-            raise
-        raise BuildError(
-            f"{error}\nThis cargo may lack the target: rustup target add wasm32-unknown-unknown,"
-            f" or apt-get install {' '.join(RUST_PACKAGES)}"
-        ) from error
-    workshop.make_component(target / "wasm32-unknown-unknown" / "release" / "fetch.wasm")
+    build_rust(workshop, project, "fetch")
     return project / "wit"
 
 
@@ -255,124 +154,13 @@ def build_stats(workshop: Workshop) -> Path:
     return workshop.source / "wit"
 
 
-def require_debian_packages(example: str, packages: dict[str, list[str]]) -> None:
-    """Fails with the command that installs what is missing."""
-    missing = debian_packages_needed(packages)
-    if missing:
-        raise BuildError(f"{example} needs Debian packages: apt-get install {' '.join(missing)}")
-
-
-@dataclass(frozen=True)
-class Example:
-    """One example: how it is built, and which programs of the machine decide what comes out."""
-
-    name: str
-    # Builds workshop.component and returns the folder with the complete WIT of the example.
-    build: Callable[[Workshop], Path]
-    compilers: list[list[str]] = field(default_factory=list)
-
-
-EXAMPLES_BY_NAME = {
-    example.name: example
-    for example in (
-        Example("csv-query", build_csv_query, [[CLANG, "--version"]]),
-        Example("fetch", build_fetch, [[RUSTC, "--version"]]),
-        Example("text-tools", build_text_tools),
-        Example("markdown", build_markdown),
-        Example("stats", build_stats),
-    )
-}
-
-
-def digest_of_inputs(example: Example, belljar: Path | None) -> str:
-    """A digest of all that the component follows from."""
-    folder = EXAMPLES / example.name
-    inputs = [
-        file
-        for file in folder.rglob("*")
-        if file.is_file()
-        and not any(file.relative_to(folder).match(pattern) for pattern in NO_INPUTS)
-    ]
-    parts = [
-        digest_of_files(inputs, folder),
-        digest_of_files([Path(__file__).resolve(), *pinned_files()], ROOT),
-    ]
-    for command in example.compilers:
-        found = shutil.which(command[0])
-        parts.append("none" if found is None else run([found, *command[1:]], ROOT))
-    if belljar is not None:
-        parts.append(hashlib.sha256(belljar.read_bytes()).hexdigest())
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def digest_of_output(component: Path) -> str | None:
-    """A digest of a component, or None where there is none."""
-    if not component.exists():
-        return None
-    return hashlib.sha256(component.read_bytes()).hexdigest()
-
-
-def build(example: Example, out: Path, toolchain: Toolchain, belljar: Path | None) -> None:
-    """Builds one example where it is out of date."""
-    workshop = Workshop(example.name, toolchain, out / "work" / example.name)
-    component = out / f"{example.name}.wasm"
-    stamp = workshop.folder / "built.json"
-    inputs = digest_of_inputs(example, belljar)
-    built = json.loads(stamp.read_text()) if stamp.exists() else {}
-    if built == {"inputs": inputs, "output": digest_of_output(component)}:
-        workshop.step("up to date")
-        return
-
-    start = time.monotonic()
-    workshop.folder.mkdir(parents=True, exist_ok=True)
-    workshop.component.unlink(missing_ok=True)
-    wit = example.build(workshop)
-    if belljar is not None:
-        workshop.step("putting the documentation in")
-        workshop.run(belljar, "docs", "inject", wit, workshop.component)
-    workshop.run(toolchain.wasm_tools, "validate", workshop.component)
-    # Moved in one go: nobody ever sees half a component.
-    workshop.component.replace(component)
-    stamp.write_text(json.dumps({"inputs": inputs, "output": digest_of_output(component)}))
-    kibibytes = component.stat().st_size / 1024
-    workshop.step(f"built, {kibibytes:,.0f} KiB in {time.monotonic() - start:.1f} s")
-
-
-def main() -> int:
-    """Builds what the command line asks for."""
-    names = sorted(EXAMPLES_BY_NAME)
-    parser = argparse.ArgumentParser(description="Builds the example tools.")
-    parser.add_argument(
-        "--out", type=Path, default=ROOT / "build" / "examples", help="where the components go"
-    )
-    parser.add_argument(
-        "--only", nargs="+", choices=names, metavar="NAME", help=f"some of: {', '.join(names)}"
-    )
-    parser.add_argument(
-        "--toolchain", type=Path, default=DEFAULT_FOLDER, help="where the build tools are kept"
-    )
-    parser.add_argument(
-        "--belljar", type=Path, metavar="PROGRAM", help="puts the WIT documentation in with this"
-    )
-    arguments = parser.parse_args()
-    out = arguments.out.resolve()
-    belljar = None if arguments.belljar is None else arguments.belljar.resolve()
-    toolchain = Toolchain(arguments.toolchain.resolve())
-    out.mkdir(parents=True, exist_ok=True)
-    toolchain.folder.mkdir(parents=True, exist_ok=True)
-    try:
-        if belljar is not None and not belljar.is_file():
-            raise BuildError(f"--belljar: there is no program {belljar}")
-        # Two builds at once would write over each other's work.
-        with (toolchain.folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            for name in arguments.only or names:
-                build(EXAMPLES_BY_NAME[name], out, toolchain, belljar)
-    except BuildError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
+RECIPES = [
+    Recipe("csv-query", EXAMPLES / "csv-query", build_csv_query, [[CLANG, "--version"]]),
+    Recipe("fetch", EXAMPLES / "fetch", build_fetch, [[RUSTC, "--version"]]),
+    Recipe("text-tools", EXAMPLES / "text-tools", build_text_tools),
+    Recipe("markdown", EXAMPLES / "markdown", build_markdown),
+    Recipe("stats", EXAMPLES / "stats", build_stats),
+]
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main("the example tools", RECIPES, ROOT / "build" / "examples"))

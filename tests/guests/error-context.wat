@@ -1,0 +1,11 @@
+;; The type error-context.
+(component
+  (core module $m
+    (memory (export "memory") 1)
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) i32.const 8)
+    (func (export "f") (param i32)))
+  (core instance $i (instantiate $m))
+  (alias core export $i "memory" (core memory $memory))
+  (alias core export $i "realloc" (core func $realloc))
+  (func (export "f") (param "value" error-context)
+    (canon lift (core func $i "f") (memory $memory) (realloc $realloc))))

@@ -1,0 +1,16 @@
+;; Names that look like plumbing and are none, and names that are long.
+(component
+  (core module $m (func (export "f")))
+  (core instance $i (instantiate $m))
+  (func $f (canon lift (core func $i "f")))
+  (instance $api (export "list" (func $f)))
+  (instance $own (export "init" (func $f)))
+  (export "init" (func $f))
+  (export "get-what-the-weather-was-like-yesterday-morning" (func $f))
+  (export "get-what-the-weather-was-like-yesterday-evening" (func $f))
+  (export "get-the-weather-of-yesterday-in-HTML-form" (func $f))
+  (export "exports" (instance $own))
+  (export "api" (instance $api))
+  (export "acme:wx/api" (instance $api))
+  (export "acme:sea/api@1.2.3" (instance $api))
+  (export "other:sea/api@1.0.0" (instance $api)))

@@ -10,8 +10,9 @@ use serde_json::value::RawValue;
 use std::fmt::{self, Write as _};
 use wasmtime::component::Val;
 
-/// Integers beyond this have no exact form in a JSON number read as a double (RFC 8259, 6).
-const EXACT: f64 = 9_007_199_254_740_992.0;
+/// Beyond this, a JSON number that is read as a double may stand for another integer than the one
+/// that was written (RFC 8259, 6): 2^53 is also what 2^53 + 1 is rounded to.
+const EXACT: f64 = 9_007_199_254_740_991.0;
 
 /// Finds what a resource handle stands for.
 pub trait Resources {
@@ -48,17 +49,35 @@ pub fn read_arguments(
     match result {
         Ok(fields) => Ok(fields.into_iter().map(|(_, value)| value).collect()),
         Err(error) => Err(reader.problem.take().unwrap_or_else(|| {
-            if error.is_data() {
-                // A value of the wrong kind where serde itself knew what was expected. The steps
-                // to it are still on the path, because nothing on the way back removed them.
-                let text = error.to_string();
-                let message = text.split(" at line ").next().unwrap_or(&text);
-                let _: serde_json::Error = reader.refuse(message);
-                return reader.problem.take().unwrap_or_default();
-            }
-            format!("not valid JSON: {error}")
+            let text = error.to_string();
+            let message = if text.contains("hex escape") {
+                "half of a surrogate pair, which is no character".into()
+            } else if error.is_data() {
+                in_our_words(&text)
+            } else {
+                return format!("not valid JSON: {text}");
+            };
+            // The steps to it are still on the path: nothing on the way back removed them.
+            let _: serde_json::Error = reader.refuse(message);
+            reader.problem.take().unwrap_or_default()
         })),
     }
+}
+
+/// A sentence of serde's, about a value of the wrong kind, as the other sentences here are.
+fn in_our_words(text: &str) -> String {
+    let text = text.split(" at line ").next().unwrap_or(text);
+    let parts = text.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "));
+    let Some((found, wanted)) = parts else { return text.into() };
+    let found = match found.split(' ').next() {
+        Some("integer" | "floating") => "a number",
+        Some("boolean") => "a boolean",
+        Some("string") => "a string",
+        Some("map") => "an object",
+        Some("sequence") => "an array",
+        _ => found,
+    };
+    format!("expected {wanted}, got {found}")
 }
 
 enum Step {
@@ -127,6 +146,43 @@ fn quoted<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> String {
     text
 }
 
+/// What a value of this shape looks like.
+fn expected(shape: &Shape) -> String {
+    match shape {
+        Shape::Bool => "true or false".into(),
+        Shape::Integer(integer) => {
+            let (low, high) = integer.range();
+            format!("an integer from {low} to {high}")
+        }
+        Shape::Float32 | Shape::Float64 => {
+            "a number, or \"NaN\", \"Infinity\" or \"-Infinity\"".into()
+        }
+        Shape::Char => "a string of one character".into(),
+        Shape::String => "a string".into(),
+        Shape::Bytes => "a base64 string, or an array of integers from 0 to 255".into(),
+        Shape::Stream(element) if matches!(**element, Shape::Integer(Integer::U8)) => {
+            expected(&Shape::Bytes)
+        }
+        Shape::List(_) | Shape::Stream(_) => "an array".into(),
+        Shape::Map(key, _) if matches!(**key, Shape::String) => "an object".into(),
+        Shape::Map(..) => "an array of [key, value] pairs".into(),
+        Shape::Record(_) => "an object".into(),
+        Shape::Tuple(items) => format!("an array of {} items", items.len()),
+        Shape::Variant(_) => "an object with \"tag\" and, where the case has one, \"val\"".into(),
+        Shape::Enum(names) => format!("one of {}", quoted(names.iter().map(|name| &**name))),
+        Shape::Option(inner) if matches!(**inner, Shape::Option(_)) => {
+            "null or {\"some\": …}".into()
+        }
+        Shape::Option(inner) => format!("{}, or null", expected(inner)),
+        Shape::Result(..) => "{\"ok\": …} or {\"err\": …}".into(),
+        Shape::Flags(names) => {
+            format!("an array of names out of {}", quoted(names.iter().map(|name| &**name)))
+        }
+        Shape::Own | Shape::Borrow => "a resource handle, as another tool gave it".into(),
+        Shape::Future(inner) => expected(inner),
+    }
+}
+
 /// Reads a value of one shape.
 struct Value<'a, 'b, 'r> {
     shape: &'a Shape,
@@ -154,40 +210,8 @@ impl<'de> DeserializeSeed<'de> for Value<'_, '_, '_> {
 }
 
 impl Value<'_, '_, '_> {
-    fn expected(&self) -> String {
-        match self.shape {
-            Shape::Bool => "true or false".into(),
-            Shape::Integer(integer) => {
-                let (low, high) = integer.range();
-                format!("an integer from {low} to {high}")
-            }
-            Shape::Float32 | Shape::Float64 => {
-                "a number, or \"NaN\", \"Infinity\" or \"-Infinity\"".into()
-            }
-            Shape::Char => "a string of one character".into(),
-            Shape::String => "a string".into(),
-            Shape::Bytes => "a base64 string, or an array of integers from 0 to 255".into(),
-            Shape::Stream(element) if matches!(**element, Shape::Integer(Integer::U8)) => {
-                "a base64 string, or an array of integers from 0 to 255".into()
-            }
-            Shape::List(_) | Shape::Stream(_) => "an array".into(),
-            Shape::Map(key, _) if matches!(**key, Shape::String) => "an object".into(),
-            Shape::Map(..) => "an array of [key, value] pairs".into(),
-            Shape::Tuple(items) => format!("an array of {} items", items.len()),
-            Shape::Enum(names) => format!("one of {}", quoted(names.iter().map(|name| &**name))),
-            Shape::Flags(names) => {
-                format!("an array of names out of {}", quoted(names.iter().map(|name| &**name)))
-            }
-            Shape::Option(inner) if matches!(**inner, Shape::Option(_)) => {
-                "null or {\"some\": …}".into()
-            }
-            Shape::Own | Shape::Borrow => "a resource handle, as another tool gave it".into(),
-            _ => "an object".into(),
-        }
-    }
-
     fn mismatch<E: serde::de::Error>(self, found: impl fmt::Display) -> E {
-        let message = format!("expected {}, got {found}", self.expected());
+        let message = format!("expected {}, got {found}", expected(self.shape));
         self.reader.refuse(message)
     }
 
@@ -240,7 +264,11 @@ impl Value<'_, '_, '_> {
                 let integer = *integer;
                 self.integer(integer, value as i128)
             }
-            Shape::Integer(_) if value.fract() == 0.0 => {
+            Shape::Integer(integer) if value.fract() == 0.0 => {
+                let (low, high) = integer.range();
+                if value < low as f64 || value > high as f64 {
+                    return Err(self.mismatch(format_args!("{value:e}")));
+                }
                 Err(self.mismatch("a number too large to be exact; send it as a string of digits"))
             }
             Shape::Integer(_) => Err(self.mismatch(value)),
@@ -346,7 +374,7 @@ impl<'de> Visitor<'de> for Value<'_, '_, '_> {
     type Value = Val;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        formatter.write_str(&self.expected())
+        formatter.write_str(&expected(self.shape))
     }
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Val, E> {
@@ -433,20 +461,19 @@ impl<'de> Visitor<'de> for Value<'_, '_, '_> {
                 }
             }
             Shape::Flags(names) => {
-                let mut set = Vec::new();
-                while let Some(name) = items.next_element::<std::borrow::Cow<'_, str>>()? {
-                    if !names.iter().any(|known| **known == *name) {
-                        reader.path.push(Step::Index(set.len()));
-                        let shown = shorten(&name).into_owned();
-                        let known = quoted(names.iter().map(|name| &**name));
-                        return Err(
-                            reader.refuse(format_args!("expected one of {known}, got \"{shown}\""))
-                        );
-                    }
-                    if set.iter().any(|known| *known == *name) {
+                let mut set: Vec<String> = Vec::new();
+                loop {
+                    reader.path.push(Step::Index(set.len()));
+                    let seed = OneOf { items: names, name: |name| name, reader };
+                    let Some(name) = items.next_element_seed(seed)? else {
+                        reader.path.pop();
+                        break;
+                    };
+                    if set.iter().any(|known| **known == **name) {
                         return Err(reader.refuse(format_args!("\"{name}\" is given twice")));
                     }
-                    set.push(name.into_owned());
+                    reader.path.pop();
+                    set.push(name.to_string());
                 }
                 Ok(Val::Flags(set))
             }
@@ -645,7 +672,7 @@ impl<'de> Visitor<'de> for Record<'_, '_, '_> {
                 (Some(value), _) => value,
                 (None, Shape::Option(_)) => Val::Option(None),
                 (None, shape) => {
-                    let expected = Value { shape, reader }.expected();
+                    let expected = expected(shape);
                     return Err(
                         reader.refuse_at(&field.name, format_args!("missing; expected {expected}"))
                     );
@@ -665,10 +692,7 @@ struct Tagged<'a, 'b, 'r> {
 
 impl Tagged<'_, '_, '_> {
     fn mismatch<E: serde::de::Error>(self, found: &str) -> E {
-        let wanted = match self.shape {
-            Shape::Result(..) => "{\"ok\": …} or {\"err\": …}",
-            _ => "an object with \"tag\" and, where the case has one, \"val\"",
-        };
+        let wanted = expected(self.shape);
         self.reader.refuse(format_args!("expected {wanted}, got {found}"))
     }
 }
@@ -720,17 +744,19 @@ fn variant<'de, A: MapAccess<'de>>(
     let mut value: Option<Val> = None;
     // A value that comes before its tag waits as text until its type is known.
     let mut waiting: Option<Box<RawValue>> = None;
+    let mut given = false;
     while let Some(key) = entries.next_key::<String>()? {
+        if key == "val" && std::mem::replace(&mut given, true) {
+            return Err(reader.refuse_at(&key, "this key is given twice"));
+        }
         match (key.as_str(), case) {
             ("tag", None) => {
                 reader.path.push(Step::Key(key));
-                let seed = Tag { cases, reader };
+                let seed = OneOf { items: cases, name: |case| &case.name, reader };
                 case = Some(entries.next_value_seed(seed)?);
                 reader.path.pop();
             }
-            ("val", Some(Case { shape: Some(shape), .. }))
-                if value.is_none() && waiting.is_none() =>
-            {
+            ("val", Some(Case { shape: Some(shape), .. })) => {
                 reader.path.push(Step::Key(key));
                 value = Some(entries.next_value_seed(Value { shape, reader })?);
                 reader.path.pop();
@@ -743,8 +769,8 @@ fn variant<'de, A: MapAccess<'de>>(
                     );
                 }
             }
-            ("val", None) if waiting.is_none() => waiting = Some(entries.next_value()?),
-            ("tag" | "val", _) => return Err(reader.refuse_at(&key, "this key is given twice")),
+            ("val", None) => waiting = Some(entries.next_value()?),
+            ("tag", _) => return Err(reader.refuse_at(&key, "this key is given twice")),
             _ => {
                 return Err(reader.refuse_at(&key, "unknown key; known are \"tag\", \"val\""));
             }
@@ -776,43 +802,68 @@ fn variant<'de, A: MapAccess<'de>>(
             Ok(Val::Variant(name.to_string(), Some(Box::new(Val::Option(None)))))
         }
         (Some(shape), None) => {
-            let expected = Value { shape, reader }.expected();
+            let expected = expected(shape);
             Err(reader.refuse_at("val", format_args!("missing; expected {expected}")))
         }
         (_, value) => Ok(Val::Variant(name.to_string(), value.map(Box::new))),
     }
 }
 
-struct Tag<'a, 'b, 'r> {
-    cases: &'a [Case],
+/// Reads a string that is the name of one of several items.
+struct OneOf<'a, 'b, 'r, T> {
+    items: &'a [T],
+    name: fn(&T) -> &str,
     reader: &'b mut Reader<'r>,
 }
 
-impl<'a, 'de> DeserializeSeed<'de> for Tag<'a, '_, '_> {
-    type Value = &'a Case;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<&'a Case, D::Error> {
-        deserializer.deserialize_str(self)
+impl<T> OneOf<'_, '_, '_, T> {
+    fn mismatch<E: serde::de::Error>(self, found: impl fmt::Display) -> E {
+        let known = quoted(self.items.iter().map(self.name));
+        self.reader.refuse(format_args!("expected one of {known}, got {found}"))
     }
 }
 
-impl<'a> Visitor<'_> for Tag<'a, '_, '_> {
-    type Value = &'a Case;
+impl<'a, 'de, T> DeserializeSeed<'de> for OneOf<'a, '_, '_, T> {
+    type Value = &'a T;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<&'a T, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'a, 'de, T> Visitor<'de> for OneOf<'a, '_, '_, T> {
+    type Value = &'a T;
 
     fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-        let known = quoted(self.cases.iter().map(|case| &*case.name));
-        write!(formatter, "one of {known}")
+        formatter.write_str("a string")
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<&'a Case, E> {
-        match self.cases.iter().find(|case| *case.name == *text) {
-            Some(case) => Ok(case),
-            None => {
-                let known = quoted(self.cases.iter().map(|case| &*case.name));
-                let shown = shorten(text);
-                Err(self.reader.refuse(format_args!("expected one of {known}, got \"{shown}\"")))
-            }
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<&'a T, E> {
+        match self.items.iter().find(|item| (self.name)(item) == text) {
+            Some(item) => Ok(item),
+            None => Err(self.mismatch(format_args!("\"{}\"", shorten(text)))),
         }
+    }
+    fn visit_bool<E: serde::de::Error>(self, _: bool) -> Result<&'a T, E> {
+        Err(self.mismatch("a boolean"))
+    }
+    fn visit_i64<E: serde::de::Error>(self, _: i64) -> Result<&'a T, E> {
+        Err(self.mismatch("a number"))
+    }
+    fn visit_u64<E: serde::de::Error>(self, _: u64) -> Result<&'a T, E> {
+        Err(self.mismatch("a number"))
+    }
+    fn visit_f64<E: serde::de::Error>(self, _: f64) -> Result<&'a T, E> {
+        Err(self.mismatch("a number"))
+    }
+    fn visit_unit<E: serde::de::Error>(self) -> Result<&'a T, E> {
+        Err(self.mismatch("null"))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<&'a T, A::Error> {
+        Err(self.mismatch("an array"))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<&'a T, A::Error> {
+        Err(self.mismatch("an object"))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::describe::describe;
 use crate::wrap::to_component;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wasm_encoder::Encode as _;
-use wasmtime::{Engine, Error, Result, bail};
+use wasmtime::{Engine, Error, Result, bail, format_err};
 use wit_parser::{PackageMetadata, Resolve};
 
 /// Compiled code and what the component looks like from outside.
@@ -26,10 +26,11 @@ impl Compiled {
     }
 }
 
-/// Turns a failure inside a parser or the compiler into an error instead of an abort.
+/// Turns a failure inside a parser or the compiler into an error instead of an abort. The bridge
+/// takes an error's first sentence only, so its causes are made part of that.
 pub fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     match catch_unwind(AssertUnwindSafe(work)) {
-        Ok(result) => result,
+        Ok(result) => result.map_err(|error| format_err!("{error:#}")),
         Err(panic) => {
             let reason = panic
                 .downcast_ref::<String>()

@@ -29,8 +29,8 @@ std::string name_of_file(const std::filesystem::path& path) {
       name.push_back('-');
     }
   }
-  while (name.ends_with('-')) name.pop_back();
   name.resize(std::min(name.size(), maximum_name));
+  while (name.ends_with('-')) name.pop_back();
   return name;
 }
 

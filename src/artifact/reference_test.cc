@@ -25,6 +25,8 @@ TEST(References, AFileIsNamedAfterItsStem) {
   EXPECT_EQ(name_of("no-ending"), "no-ending");
   EXPECT_EQ(name_of("Grüße.wasm"), "gr-e") << "no letter that could look like another";
   EXPECT_EQ(name_of(std::string(100, 'a') + ".wasm"), std::string(40, 'a'));
+  EXPECT_EQ(name_of(std::string(39, 'a') + "-b.wasm"), std::string(39, 'a'))
+      << "no hyphen is left at the end of what was cut";
 }
 
 TEST(References, ANameMayBeGiven) {

@@ -24,6 +24,13 @@ std::string indent(std::string_view text, std::string_view with) {
 
 /// `"metric" or "imperial"`, `integer from 0 to 255`: a schema in a few words.
 std::string type_words(const Json& schema) {
+  if (schema.contains("prefixItems")) {
+    std::string words;
+    for (const Json& one : schema["prefixItems"]) {
+      words += (words.empty() ? "" : ", ") + type_words(one);
+    }
+    return "[" + words + "]";
+  }
   if (schema.contains("enum")) {
     std::string words;
     for (const Json& one : schema["enum"]) words += (words.empty() ? "" : " | ") + one.dump();

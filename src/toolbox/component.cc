@@ -13,6 +13,7 @@
 #include "support/result.h"
 #include "support/text.h"
 #include "toolbox/call.h"
+#include "toolbox/docs.h"
 #include "toolbox/schema.h"
 
 namespace belljar::toolbox {
@@ -23,10 +24,11 @@ constexpr std::size_t longest_named = 8 * 1024;
 
 std::string describe_tool(const engine::Description& description, const engine::Function& function,
                           bool& cleaned) {
-  CleanText text = clean_text(function.docs, maximum_description);
-  cleaned = text.changed;
-  std::string docs(trim(text.text));
-  if (!docs.empty()) return docs;
+  // What is said of parameters is shown with them, and deceives no less there.
+  cleaned = clean_text(function.docs, function.docs.size()).changed;
+  const FunctionDocs docs = read_docs(function);
+  const std::string text(trim(clean_text(docs.description, maximum_description).text));
+  if (!text.empty()) return text;
   if (function.is_command()) {
     const std::string about(trim(clean_text(description.docs, maximum_description).text));
     return about.empty() ? "Runs the program with the given arguments and standard input." : about;
@@ -34,9 +36,8 @@ std::string describe_tool(const engine::Description& description, const engine::
   return {};
 }
 
-std::string title_of(std::string_view tool, std::string_view component) {
-  std::string title(tool);
-  if (title.starts_with(component)) title.erase(0, component.size() + 1);
+std::string title_of(const NamedFunction& named) {
+  std::string title = named.whole;
   std::replace(title.begin(), title.end(), '-', ' ');
   std::replace(title.begin(), title.end(), '_', ' ');
   if (!title.empty() && title.front() >= 'a' && title.front() <= 'z') {
@@ -140,7 +141,7 @@ ToolGroup Component::tools() {
     const engine::Function& function = description.functions[named.function];
     ToolInfo info;
     info.name = named.tool;
-    info.title = title_of(named.tool, name_);
+    info.title = title_of(named);
     info.group = name_;
     ToolSchemas schemas;
     if (!named.dropped_resource.empty()) {

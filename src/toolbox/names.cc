@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <initializer_list>
 #include <map>
 #include <set>
 
@@ -37,19 +38,41 @@ InterfaceName split_interface(std::string_view text) {
   return name;
 }
 
-bool is_plumbing(const engine::Function& function) {
+/// Whether the function gives nothing but, where it failed, a text.
+bool gives_only_a_failure(const engine::Description& description,
+                          const engine::Function& function) {
+  const auto* index = function.result ? std::get_if<engine::TypeIndex>(&*function.result) : nullptr;
+  if (index == nullptr) return false;
+  const engine::TypeDefinition& result = description.types[index->value];
+  return result.kind == engine::TypeKind::result && !result.element &&
+         result.other == engine::Type(engine::Primitive::string);
+}
+
+/// Whether the first parameters have these names.
+bool begins_with(const engine::Function& function,
+                 std::initializer_list<std::string_view> parameters) {
+  return function.parameters.size() >= parameters.size() &&
+         std::equal(parameters.begin(), parameters.end(), function.parameters.begin(),
+                    [](std::string_view name, const engine::Member& parameter) {
+                      return parameter.name == name;
+                    });
+}
+
+/// Whether the function starts an interpreter while the component is made. Such functions stay
+/// among the exports, and look like this:
+///
+/// - componentize-qjs: `init: func(shim: string, script: string, …) -> result<_, string>`
+/// - componentize-py: the same in an interface `exports`, with `(app-name: string, symbols: …)`
+bool starts_interpreter(const engine::Description& description, const engine::Function& function) {
+  if (function.name != "init" || !gives_only_a_failure(description, function)) return false;
+  return (function.interface.empty() && begins_with(function, {"shim", "script"})) ||
+         (function.interface == "exports" && begins_with(function, {"app-name", "symbols"}));
+}
+
+bool is_plumbing(const engine::Description& description, const engine::Function& function) {
   if (function.is_command()) return false;
-  if (function.interface.starts_with("wasi:")) return true;
-  // componentize-py exports its own life cycle beside the world's functions.
-  if (function.interface == "exports") return true;
-  if (function.name.starts_with("cabi_")) return true;
-  if (!function.interface.empty() || function.name != "init") return false;
-  // componentize-qjs exports the function by which it started the interpreter when it built the
-  // component: of a script and what goes around it, or, in older versions, of nothing. A tool
-  // without parameters and result can do neither good nor harm to a caller.
-  if (function.parameters.empty()) return !function.result;
-  return function.parameters.size() >= 2 && function.parameters[0].name == "shim" &&
-         function.parameters[1].name == "script";
+  return function.interface.starts_with("wasi:") || function.name.starts_with("cabi_") ||
+         starts_interpreter(description, function);
 }
 
 /// `[method]station.read` is `read`.
@@ -81,7 +104,7 @@ std::string own_name(const engine::Function& function) {
 std::map<std::string, std::string> interface_parts(const engine::Description& description) {
   std::set<std::string> interfaces;
   for (const engine::Function& function : description.functions) {
-    if (!is_plumbing(function)) interfaces.insert(function.interface);
+    if (!is_plumbing(description, function)) interfaces.insert(function.interface);
   }
   const auto count = [&](auto same) {
     return std::count_if(interfaces.begin(), interfaces.end(),
@@ -93,6 +116,8 @@ std::map<std::string, std::string> interface_parts(const engine::Description& de
     std::string& part = parts[interface];
     if (interface.empty() || interface.starts_with("wasi:cli/run@")) continue;
     part = name.interface;
+    // An interface that the world itself defines has no package to tell it apart by.
+    if (name.package.empty()) continue;
     if (count([&](const InterfaceName& other) { return other.interface == name.interface; }) == 1) {
       continue;
     }
@@ -120,6 +145,7 @@ Result<std::vector<NamedFunction>> name_functions(std::string_view component,
   std::map<std::string, std::string> taken;
   const auto add = [&](std::string name, std::uint32_t function, std::string dropped,
                        const std::string& origin) -> Result<void> {
+    std::string whole = name.substr(component.size() + 1);
     name = shorten_tool_name(name);
     const auto [other, fresh] = taken.emplace(name, origin);
     if (!fresh) {
@@ -129,13 +155,13 @@ Result<std::vector<NamedFunction>> name_functions(std::string_view component,
           "them apart",
           other->second, origin, name);
     }
-    tools.push_back({std::move(name), function, std::move(dropped)});
+    tools.push_back({std::move(name), std::move(whole), function, std::move(dropped)});
     return {};
   };
   std::set<std::pair<std::string, std::string>> resources;
   for (std::uint32_t i = 0; i < description.functions.size(); ++i) {
     const engine::Function& function = description.functions[i];
-    if (is_plumbing(function)) continue;
+    if (is_plumbing(description, function)) continue;
     const std::string& part = parts.at(function.interface);
     const std::string prefix =
         part.empty() ? fmt::format("{}_", component) : fmt::format("{}_{}_", component, part);

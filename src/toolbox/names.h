@@ -16,6 +16,8 @@ inline constexpr std::size_t maximum_tool_name = 48;
 /// A tool that a component offers: one of its functions, or the dropping of a resource.
 struct NamedFunction {
   std::string tool;
+  /// The name before it was shortened, without the component's: for people.
+  std::string whole;
   /// Index into the description's functions. For a drop, of one of the resource's functions.
   std::uint32_t function = 0;
   /// Set where the tool gives a resource back.

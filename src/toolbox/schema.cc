@@ -7,6 +7,7 @@
 
 #include "support/result.h"
 #include "support/text.h"
+#include "toolbox/docs.h"
 
 namespace belljar::toolbox {
 namespace {
@@ -184,7 +185,7 @@ class Builder {
       Json required = Json::array({"tag"});
       if (member.type) {
         BELLJAR_TRY(properties["val"], type(*member.type));
-        required.push_back("val");
+        if (!is_option(*member.type)) required.push_back("val");
       }
       Json alternative = closed_object(std::move(properties), std::move(required));
       describe(alternative, member.docs);
@@ -296,7 +297,13 @@ Result<ToolSchemas> make_schemas(const engine::Description& description,
                                  const engine::Function& function) {
   Builder builder(description);
   ToolSchemas schemas;
-  BELLJAR_TRY(const Json input, builder.record(function.parameters));
+  std::vector<Member> parameters = function.parameters;
+  const FunctionDocs docs = read_docs(function);
+  for (Member& parameter : parameters) {
+    const auto about = docs.parameters.find(parameter.name);
+    if (about != docs.parameters.end()) parameter.docs = about->second;
+  }
+  BELLJAR_TRY(const Json input, builder.record(parameters));
   BELLJAR_TRY(schemas.input, to_text(input));
   std::optional<Type> result = function.result;
   // The error of a result is told as an error, so the schema is of the other arm.

@@ -1,0 +1,194 @@
+#include "toolbox/component.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "support/json.h"
+#include "testing/component_services.h"
+
+namespace belljar::toolbox {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+/// A component with these imports and one function, `answer`, that gives 42.
+std::string component(std::string_view imports = {}, std::string_view exports = {}) {
+  return fmt::format(R"((component {}
+    (core module $m (func (export "answer") (result i32) i32.const 42))
+    (core instance $i (instantiate $m))
+    (func $answer (result u32) (canon lift (core func $i "answer")))
+    (export "answer" (func $answer)) {}))",
+                     imports, exports);
+}
+
+constexpr std::string_view files =
+    R"((import "wasi:filesystem/types@0.2.6" (instance (export "descriptor" (type (sub resource))))))";
+constexpr std::string_view http =
+    R"((import "wasi:http/types@0.2.6" (instance (export "fields" (type (sub resource))))))";
+constexpr std::string_view sockets =
+    R"((import "wasi:sockets/network@0.2.6" (instance (export "network" (type (sub resource))))))";
+
+class ComponentTest : public ServicesTest {
+ protected:
+  /// The annotations as `read-only destructive idempotent open-world`, as far as they hold.
+  [[nodiscard]] std::string annotations(std::string_view imports,
+                                        const std::vector<std::string>& grants) {
+    const auto loaded = load("tool", component(imports), grants);
+    if (!loaded) return "error: " + loaded.error().describe();
+    const Annotations annotations = (*loaded)->annotations();
+    std::string text;
+    const auto add = [&](bool holds, std::string_view name) {
+      if (holds) text += (text.empty() ? "" : " ") + std::string(name);
+    };
+    add(annotations.read_only, "read-only");
+    add(annotations.destructive, "destructive");
+    add(annotations.idempotent, "idempotent");
+    add(annotations.open_world, "open-world");
+    return text;
+  }
+
+  [[nodiscard]] std::string load_error(std::string_view text) {
+    const auto loaded = load("tool", text);
+    return loaded ? "it was loaded" : loaded.error().describe();
+  }
+};
+
+TEST_F(ComponentTest, IsHarmlessWithoutPermissionsWhateverItImports) {
+  EXPECT_EQ(annotations("", {}), "read-only idempotent");
+  for (const std::string_view import : {files, http, sockets}) {
+    EXPECT_EQ(annotations(import, {}), "read-only idempotent") << import;
+  }
+}
+
+TEST_F(ComponentTest, IsHarmlessWithPermissionsThatItCannotUse) {
+  EXPECT_EQ(
+      annotations("", {"storage=/tmp:/tmp:rw", "network=api.example", "network=tcp:db.example:1"}),
+      "read-only idempotent");
+  EXPECT_EQ(annotations(http, {"storage=/tmp:/tmp:rw"}), "read-only idempotent");
+  EXPECT_EQ(annotations(files, {"network=api.example"}), "read-only idempotent");
+}
+
+TEST_F(ComponentTest, OnlyReadsWhereItsFilesAreReadOnly) {
+  EXPECT_EQ(annotations(files, {"storage=/tmp:/tmp"}), "read-only idempotent");
+}
+
+TEST_F(ComponentTest, MayDestroyWhereItMayWrite) {
+  EXPECT_EQ(annotations(files, {"storage=/tmp:/tmp:rw"}), "destructive");
+}
+
+TEST_F(ComponentTest, TalksToTheWorldWhereItMayFetch) {
+  EXPECT_EQ(annotations(http, {"network=GET,HEAD api.example"}), "read-only idempotent open-world");
+}
+
+TEST_F(ComponentTest, MayDestroyElsewhereWhereItMaySend) {
+  EXPECT_EQ(annotations(http, {"network=api.example"}), "destructive open-world")
+      << "a rule without methods allows every method";
+  EXPECT_EQ(annotations(http, {"network=GET a.example", "network=POST b.example"}),
+            "destructive open-world");
+  EXPECT_EQ(annotations(sockets, {"network=tcp:db.example:5432"}), "destructive open-world");
+}
+
+TEST_F(ComponentTest, FollowsItsPermissionsWhileItIsLoaded) {
+  const auto loaded = load("tool", component(files));
+  ASSERT_TRUE(loaded) << loaded.error().describe();
+  EXPECT_TRUE((*loaded)->annotations().read_only);
+  const auto grant = policy::parse_grant("storage=/tmp:/tmp:rw", folder_);
+  ASSERT_TRUE(grant);
+  store::Grants grants(*state_);
+  const auto id =
+      grants.add({"tool", (*loaded)->artifact().digest}, *grant, {}, {"somebody", "a test"});
+  ASSERT_TRUE(id) << id.error().describe();
+  EXPECT_FALSE((*loaded)->annotations().read_only);
+  ASSERT_TRUE(grants.revoke(*id));
+  EXPECT_TRUE((*loaded)->annotations().read_only);
+}
+
+TEST_F(ComponentTest, MakesATitleOfTheName) {
+  const auto loaded = load("my-tool", component("", R"((export "get-it-now" (func $answer)))"));
+  ASSERT_TRUE(loaded) << loaded.error().describe();
+  const ToolGroup group = (*loaded)->tools();
+  ASSERT_EQ(group.tools.size(), 2U);
+  EXPECT_EQ(group.tools[0]->info().name, "my-tool_answer");
+  EXPECT_EQ(group.tools[0]->info().title, "Answer");
+  EXPECT_EQ(group.tools[1]->info().title, "Get it now");
+  EXPECT_EQ(group.tools[1]->info().group, "my-tool");
+  EXPECT_FALSE(group.tools[1]->info().cleaned);
+}
+
+TEST_F(ComponentTest, MakesATitleOfTheWholeNameWhereTheNameIsShortened) {
+  const auto loaded = load("my-tool", component("", R"((export
+    "get-what-the-weather-was-like-yesterday-morning" (func $answer)))"));
+  ASSERT_TRUE(loaded) << loaded.error().describe();
+  const ToolGroup group = (*loaded)->tools();
+  EXPECT_EQ(group.tools[1]->info().name.size(), 48U);
+  EXPECT_EQ(group.tools[1]->info().title, "Get what the weather was like yesterday morning");
+}
+
+/// `component`, with documentation as `belljar docs inject` puts it in: a version byte, then JSON.
+std::string documented(std::string_view docs) {
+  const std::string json =
+      Json{{"worlds", {{"root", {{"func_exports", {{"answer", {{"docs", docs}}}}}}}}}}.dump();
+  std::string escaped = "\\00";
+  for (const char byte : json) escaped += fmt::format("\\{:02x}", static_cast<unsigned char>(byte));
+  return component("", fmt::format("(@custom \"package-docs\" \"{}\")", escaped));
+}
+
+TEST_F(ComponentTest, DescribesItsToolsAsTheDocumentationDoes) {
+  const auto loaded = load("tool", documented("Gives the answer.\n\nAlways the same one."));
+  ASSERT_TRUE(loaded) << loaded.error().describe();
+  const ToolGroup group = (*loaded)->tools();
+  EXPECT_EQ(group.tools[0]->info().description, "Gives the answer.\n\nAlways the same one.");
+  EXPECT_FALSE(group.tools[0]->info().cleaned);
+}
+
+TEST_F(ComponentTest, SaysThatItsDocumentationHeldWhatCouldDeceive) {
+  const auto loaded = load("tool", documented("Gives \x1b[8mthe\x1b[0m answer\u202e."));
+  ASSERT_TRUE(loaded) << loaded.error().describe();
+  const ToolGroup group = (*loaded)->tools();
+  EXPECT_EQ(group.tools[0]->info().description, "Gives the answer.");
+  EXPECT_TRUE(group.tools[0]->info().cleaned);
+}
+
+TEST_F(ComponentTest, AnswersCalls) {
+  const auto loaded = load("tool", component());
+  ASSERT_TRUE(loaded) << loaded.error().describe();
+  const ToolGroup group = (*loaded)->tools();
+  std::promise<Result<Outcome>> ended;
+  group.tools[0]->start({.arguments = "{}",
+                         .client = {},
+                         .timeout = {},
+                         .seed = {},
+                         .on_output = {},
+                         .on_progress = {},
+                         .command_arguments = {}},
+                        [&](Result<Outcome> outcome) { ended.set_value(std::move(outcome)); });
+  const auto outcome = ended.get_future().get();
+  ASSERT_TRUE(outcome) << outcome.error().describe();
+  ASSERT_TRUE(outcome->ok());
+  EXPECT_EQ(std::get<Returned>(outcome->result).json, "42");
+}
+
+TEST_F(ComponentTest, CannotBeLoadedWithImportsThatNobodyOffers) {
+  EXPECT_THAT(
+      load_error(component(R"((import "acme:kv/store@1.0.0" (instance (export "get" (func)))))")),
+      HasSubstr("it imports acme:kv/store@1.0.0, which this host does not offer"));
+}
+
+TEST_F(ComponentTest, CannotBeLoadedWithoutATool) {
+  EXPECT_THAT(load_error("(component)"), HasSubstr("exports no function that could be a tool"));
+}
+
+TEST_F(ComponentTest, CannotBeLoadedWithTwoToolsOfOneName) {
+  EXPECT_THAT(load_error(component("", R"(
+                (instance $api (export "get" (func $answer)))
+                (export "acme:wx/api@1.0.0" (instance $api))
+                (export "acme:wx/api@2.0.0" (instance $api)))")),
+              HasSubstr("would both be the tool \"tool_acme-wx_api_get\""));
+}
+
+}  // namespace
+}  // namespace belljar::toolbox

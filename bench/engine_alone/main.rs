@@ -67,14 +67,23 @@ struct State {
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let ctx = self.wasi.get_or_insert_with(|| WasiCtxBuilder::new().build());
-        WasiCtxView { ctx, table: &mut self.table }
+        let ctx = self
+            .wasi
+            .get_or_insert_with(|| WasiCtxBuilder::new().build());
+        WasiCtxView {
+            ctx,
+            table: &mut self.table,
+        }
     }
 }
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
+        WasiHttpCtxView {
+            hooks: &mut self.hooks,
+            table: &mut self.table,
+            ctx: &mut self.http,
+        }
     }
 }
 
@@ -99,8 +108,10 @@ impl Machine {
         let mut linker = Linker::new(&engine);
         wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
         wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()?;
         let ticked = engine.clone();
         std::thread::spawn(move || {
             loop {
@@ -108,17 +119,31 @@ impl Machine {
                 ticked.increment_epoch();
             }
         });
-        Ok(Machine { engine, linker, runtime, programs: HashMap::new() })
+        Ok(Machine {
+            engine,
+            linker,
+            runtime,
+            programs: HashMap::new(),
+        })
     }
 
     /// Compiles `path` where that was not done before; gives the file with the code.
     fn compile(&self, path: &str) -> Result<String> {
         let mut hasher = DefaultHasher::new();
-        self.engine.precompile_compatibility_hash().hash(&mut hasher);
+        self.engine
+            .precompile_compatibility_hash()
+            .hash(&mut hasher);
         let code = format!("{path}.{:x}.code", hasher.finish());
-        let modified = |path: &str| std::fs::metadata(path).and_then(|data| data.modified()).ok();
+        let modified = |path: &str| {
+            std::fs::metadata(path)
+                .and_then(|data| data.modified())
+                .ok()
+        };
         if modified(&code) <= modified(path) {
-            std::fs::write(&code, self.engine.precompile_component(&wat::parse_file(path)?)?)?;
+            std::fs::write(
+                &code,
+                self.engine.precompile_component(&wat::parse_file(path)?)?,
+            )?;
         }
         Ok(code)
     }
@@ -140,14 +165,24 @@ impl Machine {
         else {
             bail!("{path} has no function {function}");
         };
-        let parameters = signature.params().map(|(name, ty)| (name.to_owned(), ty)).collect();
-        let program = Program { pre, function: index, parameters, arguments: arguments.to_owned() };
+        let parameters = signature
+            .params()
+            .map(|(name, ty)| (name.to_owned(), ty))
+            .collect();
+        let program = Program {
+            pre,
+            function: index,
+            parameters,
+            arguments: arguments.to_owned(),
+        };
         self.programs.insert(name.to_owned(), program);
         Ok(began.elapsed().as_nanos())
     }
 
     fn program(&self, name: &str) -> Result<&Program> {
-        self.programs.get(name).ok_or_else(|| format_err!("nothing is loaded as {name}"))
+        self.programs
+            .get(name)
+            .ok_or_else(|| format_err!("nothing is loaded as {name}"))
     }
 
     /// Calls once, on this thread as far as it goes.
@@ -185,7 +220,11 @@ impl Machine {
         }
         let after = footprint()?;
         let each = |before: f64, after: f64| (after - before) / count as f64;
-        Ok(format!("{} {}", each(before.0, after.0), each(before.1, after.1)))
+        Ok(format!(
+            "{} {}",
+            each(before.0, after.0),
+            each(before.1, after.1)
+        ))
     }
 }
 
@@ -200,7 +239,9 @@ async fn run(program: &Program, store: &mut Store<State>, instance: &Instance) -
         .get_func(&mut *store, program.function)
         .ok_or_else(|| format_err!("the function is not there"))?;
     let mut results = vec![Val::Bool(false); function.ty(&*store).results().len()];
-    function.call_async(&mut *store, &parameters, &mut results).await?;
+    function
+        .call_async(&mut *store, &parameters, &mut results)
+        .await?;
     Ok(results.iter().map(from_val).collect::<Value>().to_string())
 }
 
@@ -213,7 +254,10 @@ fn to_val(ty: &Type, value: Option<&Value>) -> Result<Val> {
         (Type::Bool, Some(Value::Bool(value))) => Val::Bool(*value),
         (Type::U32, Some(value)) => Val::U32(value.as_u64().ok_or_else(wrong)?.try_into()?),
         (Type::List(list), Some(Value::Array(values))) => Val::List(
-            values.iter().map(|value| to_val(&list.ty(), Some(value))).collect::<Result<_>>()?,
+            values
+                .iter()
+                .map(|value| to_val(&list.ty(), Some(value)))
+                .collect::<Result<_>>()?,
         ),
         _ => return Err(wrong()),
     })
@@ -227,9 +271,10 @@ fn from_val(value: &Val) -> Value {
         Val::U32(value) => (*value).into(),
         Val::U64(value) => (*value).into(),
         Val::List(values) => values.iter().map(from_val).collect(),
-        Val::Record(fields) => {
-            fields.iter().map(|(name, value)| (name.clone(), from_val(value))).collect()
-        }
+        Val::Record(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), from_val(value)))
+            .collect(),
         Val::Option(value) => value.as_deref().map_or(Value::Null, from_val),
         Val::Result(Ok(value)) => value.as_deref().map_or(Value::Null, from_val),
         Val::Result(Err(value)) => value.as_deref().map_or(Value::Null, from_val),
@@ -242,7 +287,13 @@ fn footprint() -> Result<(f64, f64)> {
     let rollup = std::fs::read_to_string("/proc/self/smaps_rollup")?;
     let kib = rollup
         .lines()
-        .find_map(|line| line.strip_prefix("Pss:")?.split_whitespace().next()?.parse().ok())
+        .find_map(|line| {
+            line.strip_prefix("Pss:")?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        })
         .ok_or_else(|| format_err!("the kernel does not say how much memory this process has"))?;
     let mappings = std::fs::read_to_string("/proc/self/maps")?.lines().count();
     Ok((kib, mappings as f64))

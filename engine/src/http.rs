@@ -16,10 +16,13 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 /// Bytes of a response that wait for the guest before the sender is asked to pause.
 const WINDOW: usize = 256 << 10;
 
+/// The status of a response, and its headers.
+type Head = (u16, Vec<(String, Vec<u8>)>);
+
 /// What the bodies and the head of a response wait in between the egress and the guest.
 #[derive(Default)]
 struct Inner {
-    head: Option<(u16, Vec<(String, Vec<u8>)>)>,
+    head: Option<Head>,
     chunks: VecDeque<Bytes>,
     buffered: usize,
     ended: bool,

@@ -100,14 +100,18 @@ int CommandLine::show_usage_error(const CLI::ParseError& error, Terminal& termin
   for (const Declared& command : commands_) {
     if (command.app->parsed()) within = &command;
   }
-  terminal.warn(one_line(error.what(), 400));
   if (within != nullptr) {
+    terminal.warn(one_line(error.what(), 400));
     terminal.note(fmt::format("  usage: belljar {}{}; more: belljar help {}", within->entry->name,
                               usage_of(*within->app), within->entry->name));
   } else {
     std::vector<std::string> names;
     for (const CommandEntry& entry : command_table()) names.emplace_back(entry.name);
     const auto remaining = app_.remaining();
+    const bool command = !remaining.empty() && !remaining.front().starts_with('-');
+    terminal.warn(command
+                      ? fmt::format("there is no command \"{}\"", one_line(remaining.front(), 60))
+                      : one_line(error.what(), 400));
     const auto meant = remaining.empty() ? std::nullopt : closest(remaining.front(), names);
     terminal.note(meant ? fmt::format("  did you mean: belljar {}", *meant)
                         : "  belljar help lists the commands");

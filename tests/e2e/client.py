@@ -97,7 +97,8 @@ class Client:
         self._said: list[str] = []
         self._sent = 0
         self._readers = [
-            threading.Thread(target=self._read_lines), threading.Thread(target=self._read_errors)
+            threading.Thread(target=self._read_lines),
+            threading.Thread(target=self._read_errors),
         ]
         for reader in self._readers:
             reader.start()

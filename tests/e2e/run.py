@@ -1,6 +1,6 @@
 """Tests `belljar` from the outside: the official MCP clients, the command line, the examples.
 
-python3 tests/e2e/run.py [--belljar PROGRAM] [--examples FOLDER] [--work FOLDER] [PYTEST ARGUMENT ...]
+python3 tests/e2e/run.py [--belljar PROGRAM] [--examples FOLDER] [--work FOLDER] [PYTEST ARG ...]
 
 Wants the program and the examples built. Installs the clients, pinned, on the first run. With
 --rewrite, the transcripts in the READMEs of the examples are written anew.

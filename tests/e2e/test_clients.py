@@ -72,7 +72,11 @@ CALLS: list[tuple[str, dict[str, Any], str]] = [
     ("markdown_outline", {"markdown": "# One\n## Two"}, "two"),
     ("markdown_links", {"markdown": "[here](https://a.example)"}, "https://a.example"),
     ("stats_describe", {"file": "/data/elements.csv", "column": "atomic_weight"}, "median"),
-    ("stats_correlate", {"file": "/data/elements.csv", "x": "number", "y": "atomic_weight"}, "0.99"),
+    (
+        "stats_correlate",
+        {"file": "/data/elements.csv", "x": "number", "y": "atomic_weight"},
+        "0.99",
+    ),
     ("stats_histogram", {"file": "/data/elements.csv", "column": "number", "bins": 2}, "27"),
     ("text-tools_count", {"text": "one two"}, "7"),
     ("text-tools_slug", {"text": "Größe über Ærø"}, "grosse-uber-aero"),
@@ -101,9 +105,7 @@ def test_every_example_works_with_what_it_was_granted(
             assert ("outputSchema" in tool) == kind.has_structured_content, tool["name"]
         assert {name for name, _, _ in CALLS} == EXAMPLE_TOOLS, "a tool is not called"
         for name, arguments, wanted in CALLS:
-            filled = {
-                key: fill_in(value, web.address) for key, value in arguments.items()
-            }
+            filled = {key: fill_in(value, web.address) for key, value in arguments.items()}
             jsonschema.validate(filled, tools[name]["inputSchema"])
             result = client.call(name, **filled)
             value = value_of(kind, tools[name], result)
@@ -166,7 +168,9 @@ def test_mistakes_of_the_model_come_back_as_something_it_can_mend(
 def test_progress_messages_and_cancelling_reach_the_guest_and_back(
     kind: ClientKind, home: Home, connect: Connect
 ) -> None:
-    client = connect(kind, *(str(GUESTS / f"{name}.wat") for name in ("spinner", "talker", "ticker")))
+    client = connect(
+        kind, *(str(GUESTS / f"{name}.wat") for name in ("spinner", "talker", "ticker"))
+    )
     client.tools()
 
     assert text_of(client.call("ticker_count")).startswith("[1,2,3,4,")
@@ -191,7 +195,9 @@ def test_progress_messages_and_cancelling_reach_the_guest_and_back(
         endless.result()
     assert text_of(client.call("spinner_double", number=4)) == "8"
     client.close()
-    ends = {line["record"]["tool"]: line["record"]["outcome"] for line in home.log("--kind", "call")}
+    ends = {
+        line["record"]["tool"]: line["record"]["outcome"] for line in home.log("--kind", "call")
+    }
     assert ends["ticker_count-without-end"] == "cancelled", "the guest ran on without its caller"
 
 

@@ -64,11 +64,15 @@ EXITS: dict[str, tuple[int, list[str], str]] = {
     ),
     "a tool out of output": (
         STOPPED,
-        ["call", TEXT, "find", "pattern=a", "options=[]", "text=" + 100 * "a"]
-        + ["--grant", "limit=output=1Ki"],
+        [
+            *("call", TEXT, "find", "pattern=a", "options=[]", "text=" + 100 * "a"),
+            *("--grant", "limit=output=1Ki"),
+        ],
         '"output"',
     ),
-    "a file that is no component": (UNUSABLE, ["inspect", str(EXAMPLES / "README.md")], "README.md"),
+    "a file that is no component": (
+        UNUSABLE, ["inspect", str(EXAMPLES / "README.md")], "not WebAssembly"
+    ),
     "a file that is not there": (UNUSABLE, ["call", "./nowhere.wasm", "get"], "nowhere.wasm"),
     "a state that cannot be opened": (
         HOST_FAULT, ["list", "with BELLJAR_HOME=/dev/null/x"], "/dev/null/x"
@@ -97,7 +101,7 @@ def test_the_exit_code_says_how_it_ended(case: str, home: Home) -> None:
 
 def test_a_limit_names_its_key_and_how_to_raise_it(home: Home) -> None:
     ended = home.run("call", guest("spinner"), "spin", "--grant", "limit=timeout=20ms")
-    assert "spinner_spin went over its limit \"timeout\"" in ended.error
+    assert 'spinner_spin went over its limit "timeout"' in ended.error
     assert "20 ms allowed" in ended.error
     assert "--grant limit=timeout=" in ended.error
     own = home.run("call", guest("spinner"), "spin", "--timeout", "20ms")
@@ -293,7 +297,7 @@ def test_the_manual_page_has_no_warnings(home: Home) -> None:
         assert f"belljar {command}" in shown.stdout, f"{command} is not in the manual"
 
 
-# Each shell reads its script and says what it would offer after `belljar sec` and `belljar call --`.
+# Each shell reads its script and says what it would offer after `belljar sec` and `belljar call`.
 COMPLETIONS = {
     "bash": (
         ["bash", "--norc", "--noprofile", "-c"],

@@ -2,8 +2,8 @@
 
 What stands between <!-- transcript --> and <!-- /transcript --> is what a reader sees who types the
 commands there, one after the other, in the root of the repository, with everything built and
-nothing loaded or granted yet. Ids of requests, times and the like are replaced by ones that stay. Run
-with --rewrite, this writes it.
+nothing loaded or granted yet. Ids of requests, times and the like are replaced by ones that stay.
+Run with --rewrite, this writes it.
 """
 
 import functools
@@ -87,7 +87,8 @@ class Reader:
         shown = re.sub(r"sha256:([0-9a-f]{4})[0-9a-f]{8,60}", r"sha256:…", shown)
         shown = shown.replace(f":{self.web.server_port}", ":8000")
         shown = re.sub(rf"\bby {re.escape(getpass.getuser())}\b", "by you", shown)
-        shown = re.sub(r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT", "Sat, 31 Jan 2026 12:00:00 GMT", shown)
+        date = r"\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT"
+        shown = re.sub(date, "Sat, 31 Jan 2026 12:00:00 GMT", shown)
         shown = re.sub(r"(SimpleHTTP/[\d.]+ Python/3)[.\d]*", r"\1", shown)
         for request in re.findall(r"\br-[0-9a-f]{8}\b", shown):
             self.requests.setdefault(request, f"r-{len(self.requests) + 1:08d}")
@@ -98,6 +99,9 @@ class Reader:
 
 class QuietFiles(http.server.SimpleHTTPRequestHandler):
     """Serves files and says nothing about it."""
+
+    # What YAML is called differs between machines.
+    extensions_map = {".yaml": "application/yaml"}
 
     def log_message(self, *_: object) -> None:
         """Says nothing."""
@@ -127,6 +131,7 @@ def test_the_readme_shows_what_a_reader_sees(
     assert commands, f"{readme} shows no command"
     lines = []
     for command in commands:
+        lines += [""] if lines else []
         lines += [PROMPT + command.replace("\n", "\n" + INDENT)]
         lines += reader.types(command).splitlines()
     seen = "".join(f"{INDENT}{line}".rstrip() + "\n" for line in lines)

@@ -43,14 +43,14 @@ class Inspector:
             *("--method", "tools/call", "--tool-name", tool),
             *("--tool-args-json", json.dumps(arguments)),
         )
-        assert ended.returncode == expected, f"exit {ended.returncode}: {ended.stderr}{ended.stdout}"
+        assert ended.returncode == expected, (
+            f"exit {ended.returncode}: {ended.stderr}{ended.stdout}"
+        )
         return text_of(json.loads(ended.stdout)["result"]) if ended.stdout else ended.stderr
 
 
 @pytest.mark.parametrize("era", ["legacy", "modern", "auto"])
-def test_the_inspector_sees_what_a_person_loads_grants_and_takes_back(
-    era: str, home: Home
-) -> None:
+def test_the_inspector_sees_what_a_person_loads_grants_and_takes_back(era: str, home: Home) -> None:
     inspector = Inspector(home, era)
     columns = ("csv-query_columns", {"file": "/data/cities.csv"})
 

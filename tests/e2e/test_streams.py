@@ -89,7 +89,9 @@ def call(number: int | str, tool: str, /, **arguments: Any) -> dict[str, Any]:
 
 def test_two_thousand_calls_keep_their_ids_while_a_guest_spins(home: Home) -> None:
     total, in_flight = 2_000, 16
-    with serve(home, str(GUESTS / "spinner.wat"), "--grant", "spinner:limit=timeout=200ms") as server:
+    with serve(
+        home, str(GUESTS / "spinner.wat"), "--grant", "spinner:limit=timeout=200ms"
+    ) as server:
         server.send(call("stuck", "spinner_spin"))
         sent = in_flight
         server.send(*(call(number, "spinner_double", number=number) for number in range(in_flight)))

@@ -3,9 +3,9 @@
 // typescript_sdk.mjs PACKAGE MODE COMMAND [ARGUMENT ...]
 //
 // PACKAGE is @modelcontextprotocol/client or a name of package.json for an older SDK; MODE is
-// legacy, auto or a version, and of use for the former only. python_sdk.py does the same with the
-// Python SDK; ../client.py has the other end and says what the lines are. It runs as a copy beside the
-// packages.
+// legacy, auto or a version, and of use for the former only. What runs is a copy beside the packages.
+// python_sdk.py does the same with the Python SDK; ../client.py has the other end and says what the
+// lines are.
 
 import { createInterface } from 'node:readline';
 

@@ -167,8 +167,11 @@ class InspectCommand final : public Command {
     const Json properties = input.value("properties", Json::object());
     for (const auto& [name, schema] : properties.items()) {
       const bool needed = std::find(required.begin(), required.end(), name) != required.end();
-      terminal.print(fmt::format("    {}{}  {}", style.bold(one_line(name, 60)), needed ? "" : "?",
-                                 style.dim(one_line(type_words(schema), 160))));
+      const std::string said = one_line(schema.value("description", ""), 300);
+      terminal.print(fmt::format("    {}{} {}{}{}", style.bold(one_line(name, 60)),
+                                 needed ? "" : "?",
+                                 style.dim(fmt::format("({})", one_line(type_words(schema), 160))),
+                                 said.empty() ? "" : ": ", said));
     }
     if (!schemas_) return;
     terminal.print(indent(input.dump(2), "    "));

@@ -16,11 +16,16 @@ constexpr int endless = 1'000;
 class StateCrash : public Attack {
  protected:
   /// Runs a command again and again, killed at its first write, its second, and so on, until it
-  /// ends by itself. `words` gives the command of a round, `check` looks at what it left.
+  /// ends by itself. Each round begins with the state as it is now. `words` gives the command of a
+  /// round, `check` looks at what it left.
   void kill_at_each_write(const std::function<std::vector<std::string>(int)>& words,
                           std::string_view input,
                           const std::function<void(int round, bool killed)>& check) {
+    const auto saved = folder() / "saved";
+    std::filesystem::copy(home(), saved, std::filesystem::copy_options::recursive);
     for (int round = 1; round < endless; ++round) {
+      std::filesystem::remove_all(home());
+      std::filesystem::copy(saved, home(), std::filesystem::copy_options::recursive);
       std::vector<std::string> all = words(round);
       all.insert(all.begin(), BELLJAR_PROGRAM);
       const TracedEnd end = kill_at_write(all, environment(), folder(), input, round);
@@ -54,7 +59,8 @@ using A71 = StateCrash;
 TEST_F(A71, AGrantIsWholeOrNotThereAndNeverTakesAnotherWithIt) {
   ASSERT_EQ(run({"load", "healthy.wat"}).code, 0);
   const auto name = [](int round) { return fmt::format("network=h{}.example", round); };
-  std::set<std::string> before;
+  ASSERT_EQ(run({"grant", "healthy", "network=before.example"}).code, 0);
+  const std::set<std::string> before = permissions("healthy");
   kill_at_each_write(
       [&](int round) { return std::vector<std::string>{"grant", "healthy", name(round)}; }, {},
       [&](int round, bool killed) {
@@ -62,7 +68,6 @@ TEST_F(A71, AGrantIsWholeOrNotThereAndNeverTakesAnotherWithIt) {
         const bool given = after.erase(name(round)) > 0;
         EXPECT_EQ(after, before) << "killed at write " << round;
         EXPECT_TRUE(given || killed) << "it was acknowledged and is not there";
-        before = permissions("healthy");
         // Nothing may be given that the log does not show.
         if (given) expect_record({{"kind", "grant"}, {"permission", name(round)}});
       });
@@ -140,7 +145,11 @@ TEST_F(A71, ALoadIsWholeOrNotThere) {
   kill_at_each_write(
       [&](int round) {
         // Of other content each time, so that it is compiled and cached each time.
-        write("fresh.wat", fmt::format("(component (core module (func (export \"f{}\"))))", round));
+        write("fresh.wat", fmt::format(R"((component
+          (core module $module (func (export "f") (result i32) i32.const {}))
+          (core instance $instance (instantiate $module))
+          (func (export "f") (result u32) (canon lift (core func $instance "f")))))",
+                                       round));
         return std::vector<std::string>{"load", fmt::format("c{}=fresh.wat", round)};
       },
       {},

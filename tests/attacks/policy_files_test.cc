@@ -103,6 +103,7 @@ TEST_F(A68, UnknownKeysTabsWrongTypesAndKeysGivenTwice) {
            Case{"deep.yaml",
                 head + "  network: " + std::string(50'000, '[') + std::string(50'000, ']') + "\n",
                 "nested deeper than 16"},
+           Case{"endless.yaml", head + "  network: " + std::string(50'000, '[') + "\n", ":3:"},
            Case{"second.yaml", std::string(harmless) + "---\n" + std::string(greedy),
                 "a second document"},
            Case{"empty.yaml", "", ":1:1: the file is empty"},

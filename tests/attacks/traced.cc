@@ -86,6 +86,8 @@ TracedEnd kill_at_write(const std::vector<std::string>& arguments,
       continue;
     }
     traced.insert(task);
+    // One that was being made when the others were killed goes as well.
+    if (end.killed) ::kill(task, SIGKILL);
     long signal = 0;
     if (WSTOPSIG(status) == (SIGTRAP | 0x80)) {
       __ptrace_syscall_info call{};
@@ -93,12 +95,11 @@ TracedEnd kill_at_write(const std::vector<std::string>& arguments,
       if (call.op == PTRACE_SYSCALL_INFO_ENTRY && is_write(call) && ++seen == at) {
         end.killed = true;
         for (const pid_t one : traced) ::kill(one, SIGKILL);
-        continue;
       }
     } else if (WSTOPSIG(status) != SIGTRAP && WSTOPSIG(status) != SIGSTOP) {
       signal = WSTOPSIG(status);
     }
-    ::ptrace(PTRACE_SYSCALL, task, nullptr, signal);
+    if (!end.killed) ::ptrace(PTRACE_SYSCALL, task, nullptr, signal);
   }
   return end;
 }

@@ -284,7 +284,7 @@ TEST_F(AuditTest, A71_AKillLosesAtMostTheLastGroupAndTheChainShowsIt) {
     ChildProcess process([&](ChildProcess::Parent& parent) {
       const auto log = Writer::open(path_, clock_, "\"process\":3", {});
       if (!log) return 1;
-      for (int n = 0;; ++n) {
+      while (true) {
         (*log)->append(record(RecordKind::call));
         if (!(*log)->append_durably(record(RecordKind::grant))) return 2;
         parent.tell();

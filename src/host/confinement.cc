@@ -158,6 +158,11 @@ bool filter_system_calls(bool keyring) {
   scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
   if (filter == nullptr) return false;
   bool loaded = seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0;
+  // What libseccomp's macros make, which are not C++.
+  const auto argument = [](unsigned index, scmp_compare compare, std::uint64_t value,
+                           std::uint64_t second = 0) {
+    return scmp_arg_cmp{.arg = index, .op = compare, .datum_a = value, .datum_b = second};
+  };
   const auto refuse = [&](int call, auto... conditions) {
     // A call that this machine does not have needs no rule.
     seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call,
@@ -173,15 +178,15 @@ bool filter_system_calls(bool keyring) {
   seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
   for (const std::uint64_t space : {std::uint64_t{CLONE_NEWUSER}, std::uint64_t{CLONE_NEWNS},
                                     std::uint64_t{CLONE_NEWNET}, std::uint64_t{CLONE_NEWPID}}) {
-    refuse(SCMP_SYS(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, space, space));
+    refuse(SCMP_SYS(clone), argument(0, SCMP_CMP_MASKED_EQ, space, space));
   }
   // Sockets of the local machine and of the internet, no others.
-  refuse(SCMP_SYS(socket), SCMP_A0(SCMP_CMP_GT, AF_INET6));
+  refuse(SCMP_SYS(socket), argument(0, SCMP_CMP_GT, AF_INET6));
   for (std::uint64_t family = AF_INET + 1; family < AF_INET6; ++family) {
-    refuse(SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, family));
+    refuse(SCMP_SYS(socket), argument(0, SCMP_CMP_EQ, family));
   }
   // Nor packets that the kernel has not made, which root could.
-  refuse(SCMP_SYS(socket), SCMP_A1(SCMP_CMP_MASKED_EQ, 0xF, SOCK_RAW));
+  refuse(SCMP_SYS(socket), argument(1, SCMP_CMP_MASKED_EQ, 0xF, SOCK_RAW));
   loaded = loaded && seccomp_load(filter) == 0;
   seccomp_release(filter);
   return loaded;

@@ -197,7 +197,7 @@ TEST_F(A69, AFileThatChangesAfterItWasApprovedChangesNothing) {
             before["components"][0]["policy"]["digest"]);
   const Json record = expect_record({{"kind", "policy"}, {"component", "healthy"}});
   EXPECT_EQ("sha256:" + record["policy"].get<std::string>(),
-            before["components"][0]["policy"]["digest"]);
+            before["components"][0]["policy"]["digest"].get<std::string>());
   EXPECT_EQ(server->end(), 0);
   expect_sound_log();
 }

@@ -255,7 +255,13 @@ TEST(EgressTlsTest, GuestsThatDoNotReadTakeLittleMemory) {
   for (int i = 0; i < 20; ++i) {
     EXPECT_EQ(network.fetch(principal, server.get("/small")).body, "small");
   }
-  EXPECT_LT(memory_in_use(), before + (std::size_t{32} << 20));
+#ifdef BELLJAR_SANITIZED
+  // AddressSanitizer keeps what was freed for a while.
+  constexpr std::size_t allowed = std::size_t{96} << 20;
+#else
+  constexpr std::size_t allowed = std::size_t{32} << 20;
+#endif
+  EXPECT_LT(memory_in_use(), before + allowed);
 }
 
 TEST(EgressTlsTest, ManyResponsesThatPauseAllEnd) {

@@ -111,6 +111,12 @@ class ConnectionTest : public testing::Test {
     restart({});
     connection_->tools_ready();
   }
+  ~ConnectionTest() override {
+    // A call that never ends would hold its connection, and that the call.
+    for (const auto& tool : {fast_, slow_}) {
+      for (const auto& call : tool->calls) call->cancel();
+    }
+  }
 
   void restart(ConnectionOptions options) {
     connection_ = std::make_shared<Connection>(sink_, session_, identity_, options);

@@ -99,7 +99,7 @@ std::shared_ptr<const policy::Snapshot> CallHost::newer() {
   const std::lock_guard lock(mutex_);
   if (newer_epoch_ == now) return newer_;
   // A short read of the local database, right after somebody changed a grant.
-  auto current = component_->permissions().current();
+  auto current = component_->permissions().current(grip_.claimed);
   newer_ = current ? *std::move(current) : policy::Snapshot::empty();
   newer_epoch_ = now;
   return newer_;

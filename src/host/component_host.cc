@@ -22,15 +22,23 @@ ComponentHost::ComponentHost(Services& services, std::shared_ptr<Permissions> pe
       pool_(permissions_->component().name + "@" + permissions_->component().digest) {}
 
 Result<Grip> ComponentHost::grip() {
-  BELLJAR_TRY(const auto snapshot, permissions_->for_call());
-  const auto cached = grip_.load(std::memory_order_acquire);
-  if (cached && cached->snapshot == snapshot) return *cached;
-  auto fresh = std::make_shared<Grip>();
-  fresh->snapshot = snapshot;
-  if (uses_files_) fresh->mounts = services_.files.open(permissions_->component(), *snapshot);
-  std::shared_ptr<const Grip> shared = std::move(fresh);
-  grip_.store(shared, std::memory_order_release);
-  return *shared;
+  while (true) {
+    BELLJAR_TRY(const auto compiled, permissions_->for_call());
+    const auto cached = grip_.load(std::memory_order_acquire);
+    if (cached && cached->snapshot == compiled->snapshot) return *cached;
+    auto fresh = std::make_shared<Grip>();
+    fresh->snapshot = compiled->snapshot;
+    fresh->claimed = compiled->counted;
+    // Folders are opened by somebody who reads the grants, too: before the last use is gone.
+    if (uses_files_) {
+      fresh->mounts = services_.files.open(permissions_->component(), *fresh->snapshot);
+    }
+    BELLJAR_TRY(const bool claimed, permissions_->claim(*compiled));
+    if (!claimed) continue;
+    std::shared_ptr<const Grip> shared = std::move(fresh);
+    if (shared->claimed.empty()) grip_.store(shared, std::memory_order_release);
+    return *shared;
+  }
 }
 
 std::optional<std::string> ComponentHost::known_refusal(const std::string& text) {

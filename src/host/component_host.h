@@ -39,6 +39,8 @@ struct Grip {
   std::shared_ptr<const policy::Snapshot> snapshot;
   /// Absent for a component that imports no file system.
   std::shared_ptr<const MountTable> mounts;
+  /// Grants for a number of calls, of which this is one.
+  std::vector<std::int64_t> claimed;
 };
 
 /// One per loaded component. Any thread.

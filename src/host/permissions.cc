@@ -15,35 +15,35 @@ Result<std::shared_ptr<const Permissions::Compiled>> Permissions::compiled() {
   // One thread reads, the others take what it found.
   const std::lock_guard lock(mutex_);
   if (auto cached = cached_.load(std::memory_order_acquire); usable(cached)) return cached;
-  BELLJAR_TRY(auto effective, store::Grants(state_).effective(component_, session_));
+  BELLJAR_TRY(auto fresh, compile({}));
+  // Counted grants change with every call, which no epoch tells.
+  if (fresh->counted.empty()) cached_.store(fresh, std::memory_order_release);
+  return fresh;
+}
+
+Result<std::shared_ptr<const Permissions::Compiled>> Permissions::compile(
+    const std::vector<std::int64_t>& claimed) {
+  BELLJAR_TRY(auto effective, store::Grants(state_).effective(component_, session_, claimed));
   policy::Sources sources;
   sources.granted = std::move(effective.documents);
   sources.granted.insert(sources.granted.end(), fixed_.granted.begin(), fixed_.granted.end());
   sources.manifest = fixed_.manifest;
   sources.ceiling = fixed_.ceiling;
   sources.epoch = effective.epoch;
-  auto fresh = std::make_shared<Compiled>();
-  fresh->snapshot = policy::Snapshot::compile(std::move(sources));
-  fresh->expires = effective.next_expiry;
-  fresh->counted = std::move(effective.counted);
-  std::shared_ptr<const Compiled> shared = std::move(fresh);
-  // Counted grants change with every call, which no epoch tells.
-  if (shared->counted.empty()) cached_.store(shared, std::memory_order_release);
-  return shared;
+  return std::make_shared<const Compiled>(
+      Compiled{.snapshot = policy::Snapshot::compile(std::move(sources)),
+               .expires = effective.next_expiry,
+               .counted = std::move(effective.counted)});
 }
 
-Result<std::shared_ptr<const policy::Snapshot>> Permissions::for_call() {
-  while (true) {
-    BELLJAR_TRY(const auto compiled, this->compiled());
-    if (compiled->counted.empty()) return compiled->snapshot;
-    BELLJAR_TRY(const bool used, store::Grants(state_).use_up(compiled->counted));
-    // Otherwise the last use went to a call that began a moment earlier: look again, without it.
-    if (used) return compiled->snapshot;
-  }
+Result<bool> Permissions::claim(const Compiled& compiled) {
+  if (compiled.counted.empty()) return true;
+  return store::Grants(state_).use_up(compiled.counted);
 }
 
-Result<std::shared_ptr<const policy::Snapshot>> Permissions::current() {
-  BELLJAR_TRY(const auto compiled, this->compiled());
+Result<std::shared_ptr<const policy::Snapshot>> Permissions::current(
+    const std::vector<std::int64_t>& claimed) {
+  BELLJAR_TRY(const auto compiled, claimed.empty() ? this->compiled() : compile(claimed));
   return compiled->snapshot;
 }
 

@@ -31,21 +31,31 @@ class Permissions {
         session_(std::move(session)),
         fixed_(std::move(fixed)) {}
 
-  /// For a call that begins. Uses up grants that hold for a number of calls.
-  [[nodiscard]] Result<std::shared_ptr<const policy::Snapshot>> for_call();
-  /// For a look at what holds now. Blocks while it reads the state.
-  [[nodiscard]] Result<std::shared_ptr<const policy::Snapshot>> current();
+  /// What holds at one moment.
+  struct Compiled {
+    std::shared_ptr<const policy::Snapshot> snapshot;
+    std::optional<WallTime> expires;
+    /// Grants in it that hold for a number of calls.
+    std::vector<std::int64_t> counted;
+  };
+
+  /// For a call that begins, which has to `claim` it before it runs. Blocks while it reads the
+  /// state, like the others.
+  [[nodiscard]] Result<std::shared_ptr<const Compiled>> for_call() { return compiled(); }
+  /// Uses up the counted grants. False where the last use of one went to a call that began a moment
+  /// earlier: then look again, without it.
+  [[nodiscard]] Result<bool> claim(const Compiled& compiled);
+  /// For a look at what holds now: for a call that claimed those grants, or for nobody.
+  [[nodiscard]] Result<std::shared_ptr<const policy::Snapshot>> current(
+      const std::vector<std::int64_t>& claimed = {});
 
   [[nodiscard]] const store::GrantEpoch& epoch() const noexcept { return state_.epoch(); }
   [[nodiscard]] const store::ComponentKey& component() const noexcept { return component_; }
 
  private:
-  struct Compiled {
-    std::shared_ptr<const policy::Snapshot> snapshot;
-    std::optional<WallTime> expires;
-    std::vector<std::int64_t> counted;
-  };
   [[nodiscard]] Result<std::shared_ptr<const Compiled>> compiled();
+  [[nodiscard]] Result<std::shared_ptr<const Compiled>> compile(
+      const std::vector<std::int64_t>& claimed);
 
   store::State& state_;
   store::ComponentKey component_;

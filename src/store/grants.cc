@@ -153,15 +153,17 @@ Result<void> Grants::carry_over(const ComponentKey& from, const ComponentKey& to
   return {};
 }
 
-Result<std::vector<StoredGrant>> Grants::list(const std::optional<ComponentKey>& component) const {
+Result<std::vector<StoredGrant>> Grants::list(const std::optional<ComponentKey>& component,
+                                              std::span<const std::int64_t> claimed) const {
   Database& database = state_.database();
   const auto lock = database.lock();
   const std::string where = component ? "component = ? AND digest = ? AND " : "";
-  BELLJAR_TRY(Statement rows,
-              database.prepare(fmt::format(
-                  "SELECT {} FROM grants WHERE {} revoked_at IS NULL AND (expires_at IS NULL OR "
-                  "expires_at > ?) AND (uses_left IS NULL OR uses_left > 0) ORDER BY id",
-                  grant_columns, where)));
+  BELLJAR_TRY(
+      Statement rows,
+      database.prepare(fmt::format(
+          "SELECT {} FROM grants WHERE {} revoked_at IS NULL AND (expires_at IS NULL OR "
+          "expires_at > ?) AND (uses_left IS NULL OR uses_left > 0 OR id IN ({})) ORDER BY id",
+          grant_columns, where, fmt::join(claimed, ", "))));
   if (component) rows.bind(component->name).bind(component->digest);
   rows.bind(to_number(state_.clock().now()));
   std::vector<StoredGrant> grants;
@@ -203,8 +205,8 @@ Result<std::optional<StoredPolicy>> Grants::policy(const ComponentKey& component
                       .by = {row.text(4), row.text(5)}};
 }
 
-Result<Grants::Effective> Grants::effective(const ComponentKey& component,
-                                            std::string_view session) const {
+Result<Grants::Effective> Grants::effective(const ComponentKey& component, std::string_view session,
+                                            std::span<const std::int64_t> claimed) const {
   Effective effective;
   // The epoch first: a change in between makes the result look old, and never the other way.
   effective.epoch = state_.epoch().value();
@@ -214,7 +216,7 @@ Result<Grants::Effective> Grants::effective(const ComponentKey& component,
     BELLJAR_TRY(effective.documents.emplace_back(),
                 policy::parse_policy(approved->text, approved->path, path.parent_path()));
   }
-  BELLJAR_TRY(const auto grants, list(component));
+  BELLJAR_TRY(const auto grants, list(component, claimed));
   policy::Document granted;
   for (const StoredGrant& grant : grants) {
     if (grant.scope.session && *grant.scope.session != session) continue;

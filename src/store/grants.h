@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -84,9 +85,11 @@ class Grants {
   /// Gives what one content was allowed to another of the same name: `belljar upgrade`.
   [[nodiscard]] Result<void> carry_over(const ComponentKey& from, const ComponentKey& to);
 
-  /// Permissions that hold now; of one component, or all.
+  /// Permissions that hold now; of one component, or all. Those in `claimed` also where no call is
+  /// left.
   [[nodiscard]] Result<std::vector<StoredGrant>> list(
-      const std::optional<ComponentKey>& component) const;
+      const std::optional<ComponentKey>& component,
+      std::span<const std::int64_t> claimed = {}) const;
 
   [[nodiscard]] Result<void> approve_policy(const ComponentKey& component, std::string_view path,
                                             std::string_view text, const Grantor& by);
@@ -101,8 +104,9 @@ class Grants {
     /// Grants that hold for a number of calls, of which `use_up` takes one away.
     std::vector<std::int64_t> counted;
   };
-  [[nodiscard]] Result<Effective> effective(const ComponentKey& component,
-                                            std::string_view session) const;
+  /// Grants in `claimed` hold also where `use_up` took their last call: for the call that took it.
+  [[nodiscard]] Result<Effective> effective(const ComponentKey& component, std::string_view session,
+                                            std::span<const std::int64_t> claimed = {}) const;
   /// Takes one call away from each of these grants; false, and from none, where one of them has
   /// none left, because another process was faster or it was taken back.
   [[nodiscard]] Result<bool> use_up(const std::vector<std::int64_t>& counted);

@@ -235,3 +235,16 @@ def test_a_grant_and_its_end_hold_at_once_in_a_server_that_runs(
     assert "population" in text_of(client.call("csv-query_columns", **question))
     home.do("revoke", "csv-query")
     assert "was not allowed" in text_of(client.call("csv-query_columns", **question))
+
+
+@every_client
+def test_a_grant_for_once_holds_for_one_call(
+    kind: ClientKind, home: Home, connect: Connect
+) -> None:
+    home.do("load", str(COMPONENTS / "csv-query.wasm"))
+    home.do("grant", "csv-query", f"storage={EXAMPLES / 'csv-query' / 'data'}:/data", "--once")
+    client = connect(kind)
+    client.tools()
+    question = {"file": "/data/cities.csv"}
+    assert "population" in text_of(client.call("csv-query_columns", **question))
+    assert "was not allowed" in text_of(client.call("csv-query_columns", **question))

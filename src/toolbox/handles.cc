@@ -87,6 +87,9 @@ void Handles::settle(std::uint64_t before, std::uint64_t live,
   instance.client = client;
   instance.used = Clock::now();
   for (const std::string& handle : given) handles_.emplace(handle, live);
+  if (!watch_.joinable())
+    watch_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
+  changed_.notify_one();
 }
 
 void Handles::drop_locked(std::uint64_t live) {
@@ -94,29 +97,33 @@ void Handles::drop_locked(std::uint64_t live) {
   std::erase_if(handles_, [&](const auto& entry) { return entry.second == live; });
 }
 
-void Handles::expire() {
-  std::vector<std::uint64_t> ended;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto oldest = Clock::now() - options_.idle;
+void Handles::watch(const std::stop_token& stop) {
+  std::unique_lock lock(mutex_);
+  while (!stop.stop_requested()) {
+    if (instances_.empty()) {
+      changed_.wait(lock, stop, [&] { return !instances_.empty(); });
+      continue;
+    }
+    const auto now = Clock::now();
+    auto next = Clock::time_point::max();
+    std::vector<std::uint64_t> ended;
     for (const auto& [live, instance] : instances_) {
-      if (instance.used < oldest) ended.push_back(live);
+      const auto end = instance.used + options_.idle;
+      if (end <= now) {
+        ended.push_back(live);
+      } else {
+        next = std::min(next, end);
+      }
     }
     for (const std::uint64_t live : ended) drop_locked(live);
-  }
-  for (const std::uint64_t live : ended) end_(live);
-}
-
-void Handles::forget_client(std::string_view client) {
-  std::vector<std::uint64_t> ended;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& [live, instance] : instances_) {
-      if (instance.client == client) ended.push_back(live);
+    if (ended.empty()) {
+      changed_.wait_until(lock, stop, next, [] { return false; });
+      continue;
     }
-    for (const std::uint64_t live : ended) drop_locked(live);
+    lock.unlock();
+    for (const std::uint64_t live : ended) end_(live);
+    lock.lock();
   }
-  for (const std::uint64_t live : ended) end_(live);
 }
 
 }  // namespace belljar::toolbox

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <chrono>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "belljar/error.h"
@@ -21,7 +24,7 @@ class Handles {
  public:
   using Clock = std::chrono::steady_clock;
   struct Options {
-    std::chrono::minutes idle{10};
+    std::chrono::milliseconds idle{std::chrono::minutes{10}};
     /// Live instances that one client may hold, and all together.
     std::size_t per_client = 32;
     std::size_t total = 256;
@@ -44,10 +47,6 @@ class Handles {
   /// forgotten.
   void settle(std::uint64_t before, std::uint64_t live, const std::vector<std::string>& given,
               std::string_view client);
-  /// Ends instances that were not used for a time. Called now and then.
-  void expire();
-  /// Ends everything of a client that has gone.
-  void forget_client(std::string_view client);
 
  private:
   struct Instance {
@@ -55,6 +54,8 @@ class Handles {
     Clock::time_point used;
   };
   void drop_locked(std::uint64_t live);
+  /// Ends instances that were not used for a time.
+  void watch(const std::stop_token& stop);
 
   Options options_;
   std::function<void(std::uint64_t)> end_;
@@ -64,6 +65,9 @@ class Handles {
   /// By client, and all together.
   std::map<std::string, std::size_t, std::less<>> reserved_;
   std::size_t all_reserved_ = 0;
+  std::condition_variable_any changed_;
+  /// Runs from the first instance on: most servers have none. Last, to end before the rest does.
+  std::jthread watch_;
 };
 
 }  // namespace belljar::toolbox

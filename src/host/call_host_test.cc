@@ -123,10 +123,11 @@ class CallHostTest : public ::testing::Test {
   KeptLog log_;
   DirectFiles files_;
   std::vector<Capability> capabilities_;
-  Network network_;
   std::unique_ptr<store::State> state_;
   std::unique_ptr<store::Secrets> secrets_;
   std::unique_ptr<Services> services_;
+  // Destroyed first, for the requests that it still ends use the rest.
+  Network network_;
 };
 
 TEST_F(CallHostTest, WithoutAPolicyNothingIsPossible) {

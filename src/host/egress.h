@@ -51,7 +51,8 @@ struct OutgoingSecret {
 };
 
 /// On whose behalf a request is made. Calls come from the egress thread, which they may block
-/// for a moment.
+/// for a moment; the last of them may come while the egress is destroyed, and what they use must
+/// outlive it.
 class EgressPrincipal {
  public:
   virtual ~EgressPrincipal() = default;
@@ -68,6 +69,7 @@ class EgressPrincipal {
   /// Notes that the request is about to be sent. `durable` is called once that is safe to do.
   virtual void sending(const EgressRequest& request, const std::vector<OutgoingSecret>& secrets,
                        std::move_only_function<void(bool)> durable) = 0;
+  /// Notes how the request ended, before its sink is told.
   virtual void finished(const EgressRequest& request, int status, std::uint64_t received) = 0;
   /// The grant epoch now; when it moves, a request under way is decided about again.
   [[nodiscard]] virtual std::uint64_t epoch() const = 0;

@@ -493,8 +493,8 @@ void Exchange::done(CURLcode code) {
     // HEAD and responses without a body have no call of on_body, but all have their head by now.
     const std::string rest = scrubber_->finish();
     if (!rest.empty()) static_cast<void>(sink_->chunk(rest));
-    sink_->end();
     principal_->finished(request_, status_, received_);
+    sink_->end();
     return end();
   }
   const bool unreached = code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT ||
@@ -511,8 +511,8 @@ void Exchange::deny(const policy::Decision& decision, HttpFailure failure) {
 
 void Exchange::fail(HttpFailure failure, std::string_view message) {
   if (over_) return;
-  sink_->fail(failure, message);
   if (handle_ != nullptr) principal_->finished(request_, status_, received_);
+  sink_->fail(failure, message);
   end();
 }
 

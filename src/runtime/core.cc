@@ -163,11 +163,12 @@ Result<std::shared_ptr<toolbox::Component>> Core::load(const ComponentLoad& load
   // A policy that cannot be read any more is told now, not at the first call.
   BELLJAR_CHECK(in_context(permissions->current(), reference.name));
   const std::size_t size = artifact.size.value;
-  BELLJAR_TRY(auto component,
-              in_context(toolbox::Component::load(
-                             {*engine_, *loader_, *services_, *admission_, *handles_, *refusals_},
-                             reference.name, std::move(artifact), std::move(permissions)),
-                         reference.path.native()));
+  BELLJAR_TRY(
+      auto component,
+      in_context(toolbox::Component::load(
+                     {*engine_, *loader_, *services_, *admission_, *handles_, *refusals_, tasks_},
+                     reference.name, std::move(artifact), std::move(permissions)),
+                 reference.path.native()));
   // On disk before the first tool can be called.
   BELLJAR_CHECK(log_->append_durably(
       {audit::RecordKind::load, clock_.now(), component->host().subject(),

@@ -23,6 +23,7 @@
 #include "store/grants.h"
 #include "store/secrets.h"
 #include "store/state.h"
+#include "support/task_group.h"
 #include "toolbox/component.h"
 #include "toolbox/toolbox.h"
 
@@ -112,15 +113,17 @@ class Core {
   std::unique_ptr<audit::Log> log_;
   std::unique_ptr<host::Opener> opener_;
   host::DirectFiles direct_files_;
+  // Used by the requests that the egress still ends when it is destroyed.
+  std::unique_ptr<host::Services> services_;
   std::unique_ptr<host::Egress> egress_;
   std::unique_ptr<engine::Compiler> compiler_;
   std::unique_ptr<artifact::Loader> loader_;
-  std::unique_ptr<host::Services> services_;
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<toolbox::Handles> handles_;
   std::unique_ptr<toolbox::Admission> admission_;
   std::unique_ptr<toolbox::RefusalDesk> refusals_;
   toolbox::Toolbox toolbox_;
+  TaskGroup tasks_;
 
   mutable std::mutex mutex_;
   std::map<std::string, std::shared_ptr<toolbox::Component>, std::less<>> components_;

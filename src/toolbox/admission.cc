@@ -48,15 +48,30 @@ bool Admission::try_enter(Lane& lane, std::uint32_t most) {
   return take(lane, most);
 }
 
-bool Admission::wait(std::shared_ptr<Lane> lane, std::uint32_t most, Clock::time_point deadline,
-                     Start start) {
+std::optional<std::uint64_t> Admission::wait(std::shared_ptr<Lane> lane, std::uint32_t most,
+                                             Clock::time_point deadline, Start start) {
+  std::uint64_t number = 0;
   {
     const std::lock_guard lock(mutex_);
-    if (waiting_.size() >= maximum_waiting_) return false;
-    waiting_.push_back({std::move(lane), most, deadline, std::move(start)});
+    if (waiting_.size() >= maximum_waiting_) return std::nullopt;
+    number = ++last_number_;
+    waiting_.push_back({number, std::move(lane), most, deadline, std::move(start)});
     waiting_count_.store(waiting_.size(), std::memory_order_release);
   }
   changed_.notify_one();
+  return number;
+}
+
+bool Admission::withdraw(std::uint64_t number) {
+  // What it holds is let go after the lock.
+  std::optional<Waiting> withdrawn;
+  const std::lock_guard lock(mutex_);
+  const auto found = std::find_if(waiting_.begin(), waiting_.end(),
+                                  [&](const Waiting& waiting) { return waiting.number == number; });
+  if (found == waiting_.end()) return false;
+  withdrawn = std::move(*found);
+  waiting_.erase(found);
+  waiting_count_.store(waiting_.size(), std::memory_order_release);
   return true;
 }
 

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 namespace belljar::toolbox {
@@ -33,14 +34,18 @@ class Admission {
 
   /// Takes a place at once; false where the call would have to wait.
   [[nodiscard]] bool try_enter(Lane& lane, std::uint32_t most);
-  /// Waits for a place on another thread. False where too many wait already.
-  [[nodiscard]] bool wait(std::shared_ptr<Lane> lane, std::uint32_t most,
-                          Clock::time_point deadline, Start start);
+  /// Waits for a place on another thread. Gives the number to `withdraw` by; nothing where too many
+  /// wait already.
+  [[nodiscard]] std::optional<std::uint64_t> wait(std::shared_ptr<Lane> lane, std::uint32_t most,
+                                                  Clock::time_point deadline, Start start);
+  /// Waits no longer: its `Start` will not be told. False where it was, or is about to be.
+  [[nodiscard]] bool withdraw(std::uint64_t number);
   /// Gives a place back.
   void leave(Lane& lane);
 
  private:
   struct Waiting {
+    std::uint64_t number;
     std::shared_ptr<Lane> lane;
     std::uint32_t most;
     Clock::time_point deadline;
@@ -58,6 +63,7 @@ class Admission {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Waiting> waiting_;
+  std::uint64_t last_number_ = 0;
   bool stopping_ = false;
   std::thread thread_;
 };

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <thread>
 #include <utility>
 
 #include "host/call_host.h"
@@ -235,10 +234,14 @@ class Component::ActiveCall final : public CallHandle,
   }
 
   void cancel() override {
-    std::unique_ptr<engine::Invocation> invocation;
-    const std::lock_guard lock(mutex_);
-    cancelled_ = true;
-    if (invocation_) invocation_->cancel();
+    std::optional<std::uint64_t> waiting;
+    {
+      const std::lock_guard lock(mutex_);
+      cancelled_ = true;
+      if (invocation_) invocation_->cancel();
+      waiting = waiting_;
+    }
+    if (waiting) withdraw(*waiting);
   }
 
  private:
@@ -276,12 +279,12 @@ class Component::ActiveCall final : public CallHandle,
 
   void wait_for_fuel_program() {
     keep_arguments();
-    std::thread([self = shared_from_this()] {
+    component_->services_.tasks.start([self = shared_from_this()] {
       if (auto program = self->component_->program(true); !program) {
         return self->end(std::unexpected(std::move(program).error()));
       }
       self->admit();
-    }).detach();
+    });
   }
 
   void admit() {
@@ -289,7 +292,7 @@ class Component::ActiveCall final : public CallHandle,
     Admission& admission = component_->services_.admission;
     if (admission.try_enter(*component_->lane_, most)) return run();
     keep_arguments();
-    const bool waiting = admission.wait(component_->lane_, most, began_ + timeout_,
+    const auto waiting = admission.wait(component_->lane_, most, began_ + timeout_,
                                         [self = shared_from_this()](bool may) {
                                           if (may) {
                                             self->run();
@@ -297,7 +300,22 @@ class Component::ActiveCall final : public CallHandle,
                                             self->not_admitted();
                                           }
                                         });
-    if (!waiting) not_admitted();
+    if (!waiting) return not_admitted();
+    bool cancelled = false;
+    {
+      const std::lock_guard lock(mutex_);
+      waiting_ = *waiting;
+      cancelled = cancelled_;
+    }
+    if (cancelled) withdraw(*waiting);
+  }
+
+  /// Ends a cancelled call that still waits for its place.
+  void withdraw(std::uint64_t waiting) {
+    if (!component_->services_.admission.withdraw(waiting)) return;
+    Outcome outcome;
+    outcome.result = Cancelled{};
+    end(std::move(outcome));
   }
 
   void not_admitted() {
@@ -435,6 +453,8 @@ class Component::ActiveCall final : public CallHandle,
 
   std::mutex mutex_;
   bool cancelled_ = false;
+  /// The number of its place in the queue.
+  std::optional<std::uint64_t> waiting_;
   std::unique_ptr<engine::Invocation> invocation_;
 };
 

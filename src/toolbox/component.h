@@ -11,6 +11,7 @@
 #include "artifact/loader.h"
 #include "engine/engine.h"
 #include "host/component_host.h"
+#include "support/task_group.h"
 #include "toolbox/admission.h"
 #include "toolbox/handles.h"
 #include "toolbox/names.h"
@@ -27,6 +28,7 @@ struct ComponentServices {
   Admission& admission;
   Handles& handles;
   RefusalDesk& refusals;
+  TaskGroup& tasks;
 };
 
 /// What a component may import, beyond what the embedder offers: the interfaces of WASI that the

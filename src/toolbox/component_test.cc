@@ -15,14 +15,16 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-/// A component with these imports and one function, `answer`, that gives 42.
-std::string component(std::string_view imports = {}, std::string_view exports = {}) {
+/// A component with these imports and one function, `answer`, that gives 42 or does what `body`
+/// says.
+std::string component(std::string_view imports = {}, std::string_view exports = {},
+                      std::string_view body = "i32.const 42") {
   return fmt::format(R"((component {}
-    (core module $m (func (export "answer") (result i32) i32.const 42))
+    (core module $m (func (export "answer") (result i32) {}))
     (core instance $i (instantiate $m))
     (func $answer (result u32) (canon lift (core func $i "answer")))
     (export "answer" (func $answer)) {}))",
-                     imports, exports);
+                     imports, body, exports);
 }
 
 constexpr std::string_view files =
@@ -49,6 +51,26 @@ class ComponentTest : public ServicesTest {
     add(annotations.idempotent, "idempotent");
     add(annotations.open_world, "open-world");
     return text;
+  }
+
+  /// A call of the one tool of a component.
+  struct Started {
+    std::shared_ptr<std::promise<Result<Outcome>>> ended =
+        std::make_shared<std::promise<Result<Outcome>>>();
+    std::shared_ptr<CallHandle> handle;
+  };
+  [[nodiscard]] static Started start(Component& component) {
+    Started started;
+    started.handle = component.tools().tools[0]->start(
+        {.arguments = "{}",
+         .client = {},
+         .timeout = {},
+         .seed = {},
+         .on_output = {},
+         .on_progress = {},
+         .command_arguments = {}},
+        [ended = started.ended](Result<Outcome> outcome) { ended->set_value(std::move(outcome)); });
+    return started;
   }
 
   [[nodiscard]] std::string load_error(std::string_view text) {
@@ -156,20 +178,27 @@ TEST_F(ComponentTest, SaysThatItsDocumentationHeldWhatCouldDeceive) {
 TEST_F(ComponentTest, AnswersCalls) {
   const auto loaded = load("tool", component());
   ASSERT_TRUE(loaded) << loaded.error().describe();
-  const ToolGroup group = (*loaded)->tools();
-  std::promise<Result<Outcome>> ended;
-  group.tools[0]->start({.arguments = "{}",
-                         .client = {},
-                         .timeout = {},
-                         .seed = {},
-                         .on_output = {},
-                         .on_progress = {},
-                         .command_arguments = {}},
-                        [&](Result<Outcome> outcome) { ended.set_value(std::move(outcome)); });
-  const auto outcome = ended.get_future().get();
+  const Started call = start(**loaded);
+  const auto outcome = call.ended->get_future().get();
   ASSERT_TRUE(outcome) << outcome.error().describe();
   ASSERT_TRUE(outcome->ok());
   EXPECT_EQ(std::get<Returned>(outcome->result).json, "42");
+}
+
+TEST_F(ComponentTest, ACallThatWaitsForItsPlaceCanBeCancelled) {
+  const auto loaded = load("tool", component({}, {}, "(loop br 0) unreachable"),
+                           {"limit=instances=1", "limit=timeout=1h"});
+  ASSERT_TRUE(loaded) << loaded.error().describe();
+  const Started running = start(**loaded);
+  const Started waiting = start(**loaded);
+  waiting.handle->cancel();
+  const auto withdrawn = waiting.ended->get_future().get();
+  ASSERT_TRUE(withdrawn) << withdrawn.error().describe();
+  EXPECT_TRUE(std::holds_alternative<Cancelled>(withdrawn->result));
+  running.handle->cancel();
+  const auto stopped = running.ended->get_future().get();
+  ASSERT_TRUE(stopped) << stopped.error().describe();
+  EXPECT_TRUE(std::holds_alternative<Cancelled>(stopped->result));
 }
 
 TEST_F(ComponentTest, CannotBeLoadedWithImportsThatNobodyOffers) {

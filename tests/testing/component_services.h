@@ -80,8 +80,9 @@ class ServicesTest : public testing::Test {
     auto permissions = std::make_shared<host::Permissions>(
         *state_, key, "session",
         host::Permissions::Fixed{{std::move(document)}, std::nullopt, std::nullopt});
-    return Component::load({*engine_, *loader_, *services_, admission_, handles_, refusals_}, name,
-                           *std::move(artifact), std::move(permissions));
+    return Component::load(
+        {*engine_, *loader_, *services_, admission_, handles_, refusals_, tasks_}, name,
+        *std::move(artifact), std::move(permissions));
   }
 
   test::TemporaryFolder temporary_;
@@ -93,13 +94,15 @@ class ServicesTest : public testing::Test {
   engine::Compiler compiler_{BELLJAR_COMPILER_HELPER};
   std::unique_ptr<store::State> state_;
   std::unique_ptr<store::Secrets> secrets_;
+  std::unique_ptr<host::Services> services_;
+  // Destroyed before what its last requests use.
   std::unique_ptr<host::Egress> egress_;
   std::unique_ptr<artifact::Loader> loader_;
-  std::unique_ptr<host::Services> services_;
   std::unique_ptr<engine::Engine> engine_;
   Handles handles_{{}, [this](std::uint64_t live) { engine_->drop_live(live); }};
   Admission admission_{8};
   RefusalDesk refusals_;
+  TaskGroup tasks_;
 
  private:
   template <typename T>

@@ -1,0 +1,28 @@
+// Threads for what takes long and happens seldom, none of which outlives what it works on.
+#pragma once
+
+#include <condition_variable>
+#include <cstddef>
+#include <functional>
+#include <mutex>
+
+namespace belljar {
+
+/// Runs each task on a thread of its own. The destructor waits for all of them. Any thread.
+class TaskGroup {
+ public:
+  TaskGroup() = default;
+  ~TaskGroup();
+  TaskGroup(const TaskGroup&) = delete;
+  TaskGroup& operator=(const TaskGroup&) = delete;
+
+  /// `task` does not throw.
+  void start(std::move_only_function<void()> task);
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable ended_;
+  std::size_t running_ = 0;
+};
+
+}  // namespace belljar

@@ -1,0 +1,33 @@
+#include "support/task_group.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+
+namespace belljar {
+namespace {
+
+TEST(TaskGroupTest, WaitsForAllItsTasksAndForWhatTheyHold) {
+  std::atomic<int> done = 0;
+  const auto held = std::make_shared<int>(7);
+  std::promise<void> open;
+  const auto opened = open.get_future().share();
+  {
+    TaskGroup tasks;
+    for (int i = 0; i < 8; ++i) {
+      tasks.start([&done, opened, held] {
+        opened.wait();
+        ++done;
+      });
+    }
+    EXPECT_EQ(done, 0);
+    open.set_value();
+  }
+  EXPECT_EQ(done, 8);
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+}  // namespace
+}  // namespace belljar

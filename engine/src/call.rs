@@ -202,7 +202,7 @@ impl Run {
                 // Nothing ran: the instance is as it was.
                 let mut outcome = refused(message);
                 if let Some(live) = live {
-                    outcome.live = live.put_back(&program);
+                    outcome.live = live.put_back();
                 }
                 return Err(outcome);
             }
@@ -277,7 +277,7 @@ impl Run {
         match self.live {
             // A live instance outlives calls that ended properly while handles to it are out.
             Some(live) if sound => {
-                outcome.live = live.keep(self.store, &self.program);
+                outcome.live = live.keep(self.store);
                 (outcome, None)
             }
             _ => (outcome, Some(self.store)),

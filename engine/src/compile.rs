@@ -48,11 +48,11 @@ pub fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
 /// hostile input can make it use any amount of time and memory.
 pub fn compile(bytes: &[u8], fuel: bool) -> Result<Box<Compiled>> {
     guarded("compiling", || {
-        let component = to_component(bytes)?;
+        let (kind, component) = to_component(bytes)?;
         // Validation comes first, so that the description is made from a valid component only.
         let engine = Engine::new(&engine_config(fuel, Allocation::OnDemand))?;
         let artifact = engine.precompile_component(&component)?;
-        let description = describe(bytes, &component)?;
+        let description = describe(kind, &component)?;
         Ok(Box::new(Compiled { artifact, description }))
     })
 }

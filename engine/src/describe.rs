@@ -12,6 +12,7 @@
 //! A type is the name of a primitive, or an index into `types`. Keys without a value are left out.
 
 use crate::compile::without_section;
+use crate::wrap::Kind;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use wasmparser::{Parser, Payload};
@@ -31,8 +32,8 @@ const MAXIMUM_SECTION: usize = 1 << 20;
 /// The custom section in which a component may say what it wants to be granted: policy YAML.
 const MANIFEST_SECTION: &str = "belljar-policy";
 
-/// Describes `component`, which was made from `original`.
-pub fn describe(original: &[u8], component: &[u8]) -> Result<String> {
+/// Describes `component`, which was made of a binary of this kind.
+pub fn describe(kind: Kind, component: &[u8]) -> Result<String> {
     let sections = Sections::read(component)?;
     // The section names worlds as their source did, where a component has one called "root": the
     // decoder would refuse it.
@@ -87,9 +88,11 @@ pub fn describe(original: &[u8], component: &[u8]) -> Result<String> {
     if imports.len() > MAXIMUM_IMPORTS {
         bail!("{} imports; at most {MAXIMUM_IMPORTS} are read", imports.len());
     }
-    let kind = if Parser::is_component(original) { "component" } else { "module" };
     let mut description = json!({
-        "kind": kind,
+        "kind": match kind {
+            Kind::Component => "component",
+            Kind::Module => "module",
+        },
         "imports": imports,
         "types": describer.types,
         "functions": functions,

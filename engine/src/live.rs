@@ -50,7 +50,8 @@ impl LiveTable {
             outcome.live = number;
             return Err(outcome);
         };
-        Ok(LiveCall { number, store: Some(store), instance: Some(instance), resources })
+        let program = program.clone();
+        Ok(LiveCall { program, number, store: Some(store), instance: Some(instance), resources })
     }
 
     /// Ends an instance that no call runs in.
@@ -63,6 +64,8 @@ impl LiveTable {
 
 /// A live instance in the hands of a call. Dropping it ends the instance.
 pub struct LiveCall {
+    program: Arc<ProgramInner>,
+    /// Zero once the table has the instance back.
     number: u64,
     store: Option<Store<State>>,
     instance: Option<Instance>,
@@ -75,7 +78,8 @@ impl LiveCall {
         let table = &program.machine.live;
         let number = table.next.fetch_add(1, Ordering::Relaxed) + 1;
         table.lock().insert(number, LiveInstance { program: Arc::downgrade(program), parts: None });
-        LiveCall { number, store: None, instance: None, resources: LiveResources::default() }
+        let resources = LiveResources::default();
+        LiveCall { program: program.clone(), number, store: None, instance: None, resources }
     }
 
     pub fn take_store(&mut self) -> Option<Store<State>> {
@@ -91,30 +95,33 @@ impl LiveCall {
     }
 
     /// Keeps the instance for later calls if handles are out; gives its number, or zero.
-    pub fn keep(self, store: Store<State>, program: &ProgramInner) -> u64 {
-        let table = &program.machine.live;
-        let mut instances = table.lock();
-        let wanted = !self.resources.known.is_empty() && self.instance.is_some();
-        match (instances.get_mut(&self.number), self.instance) {
-            (Some(live), Some(instance)) if wanted => {
-                live.parts = Some((store, instance, self.resources));
-                self.number
-            }
-            _ => {
-                instances.remove(&self.number);
-                drop(instances);
-                drop(store);
-                0
-            }
+    pub fn keep(mut self, store: Store<State>) -> u64 {
+        let Some(instance) = self.instance else { return 0 };
+        if self.resources.known.is_empty() {
+            return 0;
         }
+        let mut instances = self.program.machine.live.lock();
+        // It may have been ended meanwhile. The store is dropped after the lock is given back.
+        let Some(live) = instances.get_mut(&self.number) else { return 0 };
+        live.parts = Some((store, instance, std::mem::take(&mut self.resources)));
+        drop(instances);
+        std::mem::take(&mut self.number)
     }
 
     /// Puts an instance back in which nothing was run.
-    pub fn put_back(mut self, program: &ProgramInner) -> u64 {
+    pub fn put_back(mut self) -> u64 {
         self.resources.taken.clear();
         match self.store.take() {
-            Some(store) => self.keep(store, program),
+            Some(store) => self.keep(store),
             None => 0,
+        }
+    }
+}
+
+impl Drop for LiveCall {
+    fn drop(&mut self) {
+        if self.number != 0 {
+            self.program.machine.live.drop_live(self.number);
         }
     }
 }

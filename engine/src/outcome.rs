@@ -4,6 +4,7 @@ use crate::bridge::ffi::{Frame, Outcome, OutcomeKind};
 use crate::call::Stopped;
 use crate::config::WASM_STACK;
 use crate::limits::LimitReached;
+use wasmtime::component::ResourceTableError;
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
@@ -84,6 +85,9 @@ pub fn classify(error: &Error, growth: Option<&LimitReached>) -> Outcome {
         Some(Trap::OutOfFuel) => Some(LimitReached { key: "fuel", used: 0, allowed: 0 }),
         _ if says(error, COPIED_TOO_MUCH) => {
             Some(LimitReached { key: "output", used: 0, allowed: 0 })
+        }
+        _ if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) => {
+            Some(LimitReached { key: "handles", used: 0, allowed: 0 })
         }
         _ => growth.cloned(),
     };

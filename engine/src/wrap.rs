@@ -11,20 +11,27 @@ use wit_parser::Resolve;
 /// Text beyond this is refused before it is parsed.
 const TEXT_LIMIT: usize = 16 << 20;
 
+/// What the given binary was.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    Component,
+    Module,
+}
+
 /// Makes a component of a component, a core module, or the text form of either.
 ///
 /// A WASI 0.1 module gets the standard adapter. A module without any imports, whose functions
 /// take and give numbers, becomes a component with the same functions (`i32` is `s32`, `i64` is
 /// `s64`).
-pub fn to_component(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
+pub fn to_component(bytes: &[u8]) -> Result<(Kind, Cow<'_, [u8]>)> {
     let bytes = to_binary(bytes)?;
     if Parser::is_component(&bytes) {
-        return Ok(bytes);
+        return Ok((Kind::Component, bytes));
     }
     if !Parser::is_core_wasm(&bytes) {
         bail!("not WebAssembly: it starts with neither a module's nor a component's header");
     }
-    Ok(Cow::Owned(wrap_module(&bytes)?))
+    Ok((Kind::Module, Cow::Owned(wrap_module(&bytes)?)))
 }
 
 fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {

@@ -67,6 +67,10 @@ belljar::LimitReached describe_limit(const engine::Outcome& outcome, const CallS
     limit.used = "more than " + bytes(summary.limits.output.value);
     limit.allowed = bytes(summary.limits.output.value);
     raise(policy_bytes(Bytes{summary.limits.output.value * 4}));
+  } else if (outcome.limit == "handles") {
+    limit.used = "more than there is room for";
+    limit.allowed = fmt::format("{}", summary.limits.handles);
+    raise(fmt::format("{}", std::max(64U, summary.limits.handles * 2)));
   } else {
     // The stack, tables and the host's own memory are no tool's to raise.
     limit.used = bytes(outcome.used);

@@ -201,6 +201,34 @@ TEST_F(ComponentTest, ACallThatWaitsForItsPlaceCanBeCancelled) {
   EXPECT_TRUE(std::holds_alternative<Cancelled>(stopped->result));
 }
 
+TEST_F(ComponentTest, AGuestThatHoldsTooMuchOfTheHostReachesTheLimitOfHandles) {
+  const auto loaded = load("tool", R"((component
+    (import "wasi:io/poll@0.2.6" (instance $poll (export "pollable" (type (sub resource)))))
+    (alias export $poll "pollable" (type $pollable))
+    (import "wasi:clocks/monotonic-clock@0.2.6" (instance $clock
+      (alias outer 1 $pollable (type $outer))
+      (export "pollable" (type $timer (eq $outer)))
+      (export "subscribe-duration" (func (param "when" u64) (result (own $timer))))))
+    (core func $subscribe (canon lower (func $clock "subscribe-duration")))
+    (core module $m
+      (import "clock" "subscribe" (func $subscribe (param i64) (result i32)))
+      (func (export "answer") (result i32)
+        (loop (drop (call $subscribe (i64.const 1))) (br 0)) unreachable))
+    (core instance $i (instantiate $m
+      (with "clock" (instance (export "subscribe" (func $subscribe))))))
+    (func $answer (result u32) (canon lift (core func $i "answer")))
+    (export "answer" (func $answer))))",
+                           {"limit=handles=8"});
+  ASSERT_TRUE(loaded) << loaded.error().describe();
+  const auto outcome = start(**loaded).ended->get_future().get();
+  ASSERT_TRUE(outcome) << outcome.error().describe();
+  const auto* const limit = std::get_if<LimitReached>(&outcome->result);
+  ASSERT_TRUE(limit) << "it ended in another way";
+  EXPECT_EQ(limit->limit, "handles");
+  EXPECT_EQ(limit->allowed, "8");
+  EXPECT_EQ(limit->remedy, "limit=handles=64");
+}
+
 TEST_F(ComponentTest, CannotBeLoadedWithImportsThatNobodyOffers) {
   EXPECT_THAT(
       load_error(component(R"((import "acme:kv/store@1.0.0" (instance (export "get" (func)))))")),

@@ -148,6 +148,12 @@ def test_a_person_can_give_a_folder_to_a_request_that_asks_for_one(home: Home) -
     assert allowed.status == DONE, allowed.error
 
 
+def test_text_is_what_its_binary_is(home: Home) -> None:
+    assert home.run("inspect", guest("spinner"), "--json").json["kind"] == "component"
+    (home.folder / "numbers.wat").write_text('(module (func (export "one") (result i32) i32.const 1))')
+    assert home.run("inspect", "numbers.wat", "--json").json["kind"] == "module"
+
+
 def test_a_denial_reads_as_words(home: Home) -> None:
     first = home.run("call", CSV, "columns", CITIES).error.splitlines()[0]
     assert first.endswith("and ended with: unreadable: /data/cities.csv: Permission denied"), first

@@ -12,6 +12,7 @@ use crate::bridge::ffi::{CallInput, FileOperation, FileReply, FileRequest, FileS
 use crate::state::State;
 use cxx::SharedPtr;
 pub use file::OpenFile;
+use rustix::io::Errno;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -57,7 +58,7 @@ impl FileUse {
         });
         match taken {
             Ok(_) => Ok(HandleCount(self.clone())),
-            Err(_) => Err(io::Error::from_raw_os_error(EMFILE)),
+            Err(_) => Err(error(Errno::MFILE)),
         }
     }
 
@@ -68,7 +69,7 @@ impl FileUse {
         let fits = |written: u64| written.checked_add(bytes).filter(|total| *total <= allowed);
         let counted = self.written.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
         if end > allowed || counted.is_err() {
-            return Err(io::Error::from_raw_os_error(EDQUOT));
+            return Err(error(Errno::DQUOT));
         }
         Ok(())
     }
@@ -83,12 +84,16 @@ impl Drop for HandleCount {
     }
 }
 
-// Values of Linux, which is the only system that has the file gate.
-const EMFILE: i32 = 24;
-const EDQUOT: i32 = 122;
-
-fn error(code: rustix::io::Errno) -> io::Error {
-    io::Error::from_raw_os_error(code.raw_os_error())
+/// What a guest is told of an error of the system. WASI has codes for a full disk and for too
+/// little memory, but none that its implementation makes of a quota or of too many open files: a
+/// guest would see a failing disk.
+fn error(code: Errno) -> io::Error {
+    let known = match code {
+        Errno::DQUOT => Errno::NOSPC,
+        Errno::MFILE | Errno::NFILE => Errno::NOMEM,
+        other => other,
+    };
+    io::Error::from_raw_os_error(known.raw_os_error())
 }
 
 /// What a guest's descriptor stands for.
@@ -121,13 +126,13 @@ impl Directory {
             climbs |= depth < 0;
         }
         if climbs && self.path != "." {
-            return Err(error(rustix::io::Errno::PERM));
+            return Err(error(Errno::PERM));
         }
         if path.is_empty() {
-            return Err(error(rustix::io::Errno::NOENT));
+            return Err(error(Errno::NOENT));
         }
         if self.path.len() + path.len() > PATH_LIMIT {
-            return Err(error(rustix::io::Errno::NAMETOOLONG));
+            return Err(error(Errno::NAMETOOLONG));
         }
         Ok(if self.path == "." { path.to_owned() } else { format!("{}/{path}", self.path) })
     }
@@ -137,14 +142,14 @@ impl Descriptor {
     fn file(&self) -> io::Result<&Arc<OpenFile>> {
         match self {
             Descriptor::File(file) => Ok(file),
-            Descriptor::Directory(_) => Err(error(rustix::io::Errno::BADF)),
+            Descriptor::Directory(_) => Err(error(Errno::BADF)),
         }
     }
 
     fn directory(&self) -> io::Result<&Directory> {
         match self {
             Descriptor::Directory(directory) => Ok(directory),
-            Descriptor::File(_) => Err(error(rustix::io::Errno::NOTDIR)),
+            Descriptor::File(_) => Err(error(Errno::NOTDIR)),
         }
     }
 }
@@ -176,7 +181,7 @@ impl Reply {
             (reply.descriptor >= 0).then(|| unsafe { OwnedFd::from_raw_fd(reply.descriptor) });
         match reply.error {
             0 => Ok(Reply { descriptor, status: reply.status, target: reply.target }),
-            code => Err(io::Error::from_raw_os_error(code)),
+            code => Err(error(Errno::from_raw_os_error(code))),
         }
     }
 }
@@ -239,7 +244,7 @@ impl Files {
         let answer = tokio::task::spawn_blocking(move || host.still_granted());
         match answer.await {
             Ok(true) => Ok(()),
-            _ => Err(error(rustix::io::Errno::ACCESS)),
+            _ => Err(error(Errno::ACCESS)),
         }
     }
 
@@ -257,7 +262,7 @@ impl Files {
         let reply = self.ask(request).await?;
         if file_type(reply.status.mode) == rustix::fs::FileType::Directory {
             if how.write || how.truncate {
-                return Err(error(rustix::io::Errno::ISDIR));
+                return Err(error(Errno::ISDIR));
             }
             let writable = base.writable && how.mutate_directory;
             return Ok(Descriptor::Directory(Directory {
@@ -266,7 +271,7 @@ impl Files {
                 writable,
             }));
         }
-        let descriptor = reply.descriptor.ok_or_else(|| error(rustix::io::Errno::IO))?;
+        let descriptor = reply.descriptor.ok_or_else(|| error(Errno::IO))?;
         let file = OpenFile::new(descriptor, how, self.clone(), count);
         Ok(Descriptor::File(Arc::new(file)))
     }
@@ -277,7 +282,7 @@ impl Files {
         request.directory = true;
         request.read = true;
         request.follow = true;
-        self.ask(request).await?.descriptor.ok_or_else(|| error(rustix::io::Errno::IO))
+        self.ask(request).await?.descriptor.ok_or_else(|| error(Errno::IO))
     }
 
     async fn status(&self, descriptor: &Descriptor) -> io::Result<FileStatus> {
@@ -387,7 +392,7 @@ fn entries(directory: OwnedFd) -> io::Result<impl Iterator<Item = io::Result<Ent
         Ok(entry) => match entry.file_name().to_str() {
             Ok("." | "..") => None,
             Ok(name) => Some(Ok(Entry { name: name.to_owned(), kind: entry.file_type() })),
-            Err(_) => Some(Err(error(rustix::io::Errno::ILSEQ))),
+            Err(_) => Some(Err(error(Errno::ILSEQ))),
         },
         Err(code) => Some(Err(error(code))),
     }))

@@ -6,6 +6,7 @@ use super::{Descriptor, ENTRY_LIMIT, Entry, Files, OpenHow, entries, error, file
 use crate::bridge::ffi::{FileOperation, FileStatus};
 use crate::state::{Guest, GuestView, State};
 use rustix::fs::FileType;
+use rustix::io::Errno;
 use std::io;
 use std::time::SystemTime;
 use wasmtime::component::{Linker, Resource};
@@ -212,7 +213,7 @@ impl types::HostDescriptor for GuestView<'_> {
         let read = tokio::task::spawn_blocking(read).await;
         let entries = read.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
         if entries.len() > ENTRY_LIMIT {
-            return Err(error(rustix::io::Errno::OVERFLOW).into());
+            return Err(error(Errno::OVERFLOW).into());
         }
         Ok(Resource::new_own(self.table.push(entries.into_iter())?.rep()))
     }

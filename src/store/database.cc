@@ -4,6 +4,8 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include <chrono>
+#include <mutex>
 #include <utility>
 
 #include "support/file.h"
@@ -13,7 +15,7 @@ namespace belljar::store {
 namespace {
 
 /// How long a writer waits for another process's transaction.
-constexpr int busy_milliseconds = 10'000;
+constexpr std::chrono::milliseconds busy_time{10'000};
 
 std::unexpected<Error> failed(sqlite3* connection, std::string_view doing) {
   const int code = sqlite3_extended_errcode(connection);
@@ -68,6 +70,15 @@ Result<bool> Statement::step() {
   return failed(sqlite3_db_handle(statement_.get()), "a statement failed");
 }
 
+Result<bool> Statement::found() {
+  bool any = false;
+  while (true) {
+    BELLJAR_TRY(const bool row, step());
+    if (!row) return any;
+    any = true;
+  }
+}
+
 Result<void> Statement::run() {
   BELLJAR_TRY(const bool row, step());
   static_cast<void>(row);
@@ -107,7 +118,10 @@ void Database::Close::operator()(sqlite3* connection) const { sqlite3_close_v2(c
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& path,
                                                  std::span<const std::string_view> migrations,
                                                  Mode mode) {
-  // The permissions are set before SQLite makes its side files, which take after the database.
+  // The permissions are set before SQLite makes its side files, which take after the database. The
+  // mask is the whole process's: two threads at once would leave each other's behind.
+  static std::mutex mask;
+  const std::lock_guard masked(mask);
   const mode_t before = ::umask(0077);
   sqlite3* connection = nullptr;
   const int flags = (mode == Mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
@@ -121,14 +135,17 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& pa
     ready = failed(connection, doing());
   } else {
     sqlite3_extended_result_codes(connection, 1);
-    sqlite3_busy_timeout(connection, busy_milliseconds);
+    sqlite3_busy_timeout(connection, static_cast<int>(busy_time.count()));
     if (mode == Mode::read_write) {
       // The write-ahead log stays when the last process closes the database. To fold it in and to
       // make another costs five waits for the disk, to read a short one next time costs none.
       sqlite3_db_config(connection, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-      ready = database->execute(
-          "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-          "PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 256;");
+      ready = database->use_write_ahead_log();
+      if (ready) {
+        ready = database->execute(
+            "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
+            "PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 256;");
+      }
     }
     if (ready) ready = database->migrate(migrations, mode);
   }
@@ -151,6 +168,19 @@ Result<void> Database::execute(std::string_view sql) {
     return failed(connection_.get(), "a statement failed");
   }
   return {};
+}
+
+Result<void> Database::use_write_ahead_log() {
+  const auto end = std::chrono::steady_clock::now() + busy_time;
+  while (true) {
+    auto done = execute("PRAGMA journal_mode = WAL");
+    // Two processes that both open a new database hold each other up, and SQLite tells one of them
+    // at once instead of waiting.
+    const bool again = !done && done.error().code() == ErrorCode::unavailable &&
+                       std::chrono::steady_clock::now() < end;
+    if (!again) return done;
+    sqlite3_sleep(1);
+  }
 }
 
 Result<void> Database::migrate(std::span<const std::string_view> migrations, Mode mode) {

@@ -35,6 +35,9 @@ class Statement {
 
   /// True where there is a row; false at the end.
   [[nodiscard]] Result<bool> step();
+  /// Runs to the end and tells whether there was a row: for changes that return what they touched.
+  /// Only the last step commits them, and can fail at that.
+  [[nodiscard]] Result<bool> found();
   /// For statements without rows.
   [[nodiscard]] Result<void> run();
   /// Makes the statement ready to be bound and stepped again.
@@ -80,6 +83,7 @@ class Database {
     void operator()(sqlite3* connection) const;
   };
   explicit Database(sqlite3* connection) : connection_(connection) {}
+  [[nodiscard]] Result<void> use_write_ahead_log();
   [[nodiscard]] Result<void> migrate(std::span<const std::string_view> migrations, Mode mode);
 
   std::unique_ptr<sqlite3, Close> connection_;

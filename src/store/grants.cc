@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "policy/snapshot.h"
 #include "support/result.h"
 #include "support/text.h"
 
@@ -54,10 +55,26 @@ StoredRequest read_request(const Statement& row) {
 constexpr std::string_view request_columns =
     "id, component, digest, grant_text, reason, first_at, last_at, times";
 
+/// The texts of the requests that a grant answers: a folder that a person named answers the one
+/// that could not name it, and writing comes with reading.
+Result<std::vector<std::string>> answered_by(const policy::Grant& grant) {
+  std::vector<std::string> texts{grant.text()};
+  if (grant.kind != policy::GrantKind::storage) return texts;
+  policy::Document document;
+  BELLJAR_CHECK(policy::apply_grant(document, grant));
+  const policy::StorageRule& rule = document.storage.front();
+  for (const bool write : {false, rule.access.write}) {
+    texts.push_back(policy::storage_grant(rule.host, rule.guest, write).text());
+    texts.push_back(policy::storage_grant(policy::unknown_folder, rule.guest, write).text());
+  }
+  return texts;
+}
+
 }  // namespace
 
 Result<std::int64_t> Grants::add(const ComponentKey& component, const policy::Grant& grant,
                                  const GrantScope& scope, const Grantor& by) {
+  BELLJAR_TRY(const auto answered, answered_by(grant));
   Database& database = state_.database();
   std::int64_t id = 0;
   {
@@ -84,7 +101,10 @@ Result<std::int64_t> Grants::add(const ComponentKey& component, const policy::Gr
     insert.reset();
     BELLJAR_TRY(Statement settle, database.prepare("DELETE FROM requests WHERE component = ? AND "
                                                    "digest = ? AND grant_text = ?"));
-    BELLJAR_CHECK(settle.bind(component.name).bind(component.digest).bind(grant.text()).run());
+    for (const std::string& text : answered) {
+      settle.reset();
+      BELLJAR_CHECK(settle.bind(component.name).bind(component.digest).bind(text).run());
+    }
     BELLJAR_CHECK(transaction.commit());
   }
   state_.epoch().advance();
@@ -99,7 +119,7 @@ Result<bool> Grants::revoke(std::int64_t id) {
                 state_.database().prepare("UPDATE grants SET revoked_at = ? WHERE id = ? AND "
                                           "revoked_at IS NULL RETURNING id"));
     update.bind(to_number(state_.clock().now())).bind(id);
-    BELLJAR_TRY(found, update.step());
+    BELLJAR_TRY(found, update.found());
   }
   state_.epoch().advance();
   return found;
@@ -239,7 +259,7 @@ Result<bool> Grants::use_up(const std::vector<std::int64_t>& counted) {
     BELLJAR_TRY(Statement use,
                 database.prepare("UPDATE grants SET uses_left = uses_left - 1 WHERE id = ? AND "
                                  "uses_left > 0 AND revoked_at IS NULL RETURNING id"));
-    BELLJAR_TRY(const bool used, use.bind(id).step());
+    BELLJAR_TRY(const bool used, use.bind(id).found());
     if (!used) return false;
   }
   BELLJAR_CHECK(transaction.commit());

@@ -288,6 +288,19 @@ TEST_F(GrantsTest, GrantingAWishSettlesIt) {
   EXPECT_EQ(*grants_->request(id), std::nullopt);
 }
 
+TEST_F(GrantsTest, GrantingAFolderSettlesTheWishThatCouldNotNameIt) {
+  const auto wish = [&](const std::filesystem::path& host, bool write) {
+    ASSERT_TRUE(grants_->note_request(weather, policy::storage_grant(host, "/data", write), ""));
+  };
+  wish(policy::unknown_folder, false);
+  wish(policy::unknown_folder, true);
+  give("storage=/srv/data:/data");
+  ASSERT_EQ(grants_->requests()->size(), 1U) << "it wants to write as well";
+  wish(policy::unknown_folder, false);
+  give("storage=/srv/data:/data:rw");
+  EXPECT_THAT(*grants_->requests(), IsEmpty());
+}
+
 TEST_F(GrantsTest, AReasonFromAModelCannotFoolTheTerminalItIsShownOn) {
   const std::string id =
       *grants_->note_request(weather, grant("network=api.example"),

@@ -51,10 +51,10 @@ Result<MacKey> keyring_key(bool make) {
 
 SecretValue::~SecretValue() { sodium_memzero(value_.data(), value_.size()); }
 
-Result<MacKey> Secrets::key(Missing missing) const {
+Result<MacKey> Secrets::key(MissingKey missing) const {
   prepare_crypto();
-  if (place_ == SecretKeyPlace::keyring) return keyring_key(missing == Missing::make);
-  return open_key_file(state_.paths().data / "secret.key");
+  if (place_ == SecretKeyPlace::keyring) return keyring_key(missing == MissingKey::make);
+  return open_key_file(state_.paths().data / "secret.key", missing);
 }
 
 Result<void> Secrets::set(std::string_view name, const SecretValue& value) {
@@ -64,7 +64,7 @@ Result<void> Secrets::set(std::string_view name, const SecretValue& value) {
                 "back; use a longer one",
                 minimum_length);
   }
-  BELLJAR_TRY(const MacKey key, this->key(Missing::make));
+  BELLJAR_TRY(const MacKey key, this->key(MissingKey::make));
   const auto nonce = random_bytes<nonce_size>();
   std::string sealed(reinterpret_cast<const char*>(nonce.data()), nonce.size());
   sealed.resize(nonce_size + value.reveal().size() + tag_size);
@@ -92,7 +92,7 @@ Result<std::optional<SecretValue>> Secrets::get(std::string_view name) const {
     if (!found) return std::nullopt;
     sealed = row.text(0);
   }
-  BELLJAR_TRY(const MacKey key, this->key(Missing::fail));
+  BELLJAR_TRY(const MacKey key, this->key(MissingKey::fail));
   const auto broken = [&] {
     return fail(ErrorCode::storage,
                 "the secret {} cannot be opened with the key that is here; set it again: belljar "
@@ -116,7 +116,7 @@ Result<bool> Secrets::remove(std::string_view name) {
     const auto lock = state_.database().lock();
     BELLJAR_TRY(Statement remove,
                 state_.database().prepare("DELETE FROM secrets WHERE name = ? RETURNING name"));
-    BELLJAR_TRY(found, remove.bind(name).step());
+    BELLJAR_TRY(found, remove.bind(name).found());
   }
   state_.epoch().advance();
   return found;

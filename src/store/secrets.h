@@ -53,8 +53,7 @@ class Secrets {
   [[nodiscard]] Result<std::vector<Entry>> list() const;
 
  private:
-  enum class Missing { fail, make };
-  [[nodiscard]] Result<MacKey> key(Missing missing) const;
+  [[nodiscard]] Result<MacKey> key(MissingKey missing) const;
 
   State& state_;
   SecretKeyPlace place_;

@@ -12,7 +12,6 @@ namespace {
 
 using namespace std::string_view_literals;
 using test::ChildProcess;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
@@ -95,6 +94,14 @@ TEST_F(SecretsTest, WithAnotherKeyAreAClearErrorAndNotGarbage) {
   test::set_mode(path, 0600);
   EXPECT_THAT(get("key"), HasSubstr("cannot be opened with the key that is here"));
   EXPECT_THAT(get("key"), HasSubstr("belljar secret set key"));
+}
+
+TEST_F(SecretsTest, WithoutTheirKeyAreAnErrorThatMakesNoOther) {
+  set("key", value);
+  const auto path = folder_ / "data/secret.key";
+  std::filesystem::remove(path);
+  EXPECT_THAT(get("key"), HasSubstr("secret.key: the key is not there; put it back from a backup"));
+  EXPECT_FALSE(std::filesystem::exists(path)) << "its backup could not be put back";
 }
 
 TEST_F(SecretsTest, WithAKeyThatOthersMayReadAreRefused) {

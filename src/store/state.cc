@@ -82,12 +82,12 @@ Result<std::unique_ptr<State>> State::open(Paths paths, const Clock& clock) {
   BELLJAR_CHECK(make_private_directory(paths.data));
   BELLJAR_TRY(auto database, Database::open(paths.data / "state.db", migrations));
   BELLJAR_TRY(GrantEpoch epoch, GrantEpoch::open(paths.data / "epoch"));
-  BELLJAR_TRY(const MacKey mac_key, open_key_file(paths.data / "cache.key"));
+  BELLJAR_TRY(const MacKey mac_key, open_key_file(paths.data / "cache.key", MissingKey::make));
   return std::unique_ptr<State>(
       new State(std::move(paths), clock, std::move(database), std::move(epoch), mac_key));
 }
 
-Result<MacKey> open_key_file(const std::filesystem::path& path) {
+Result<MacKey> open_key_file(const std::filesystem::path& path, MissingKey missing) {
   const auto failed = [&](std::string_view what) {
     return fail(ErrorCode::storage, "{}: {}", path.native(), what);
   };
@@ -106,6 +106,11 @@ Result<MacKey> open_key_file(const std::filesystem::path& path) {
       return key;
     }
     if (errno != ENOENT) return failed(errno_text(errno));
+    if (missing == MissingKey::fail) {
+      return failed(
+          "the key is not there; put it back from a backup, or set the secrets again: belljar "
+          "secret set NAME");
+    }
     const auto fresh = random_bytes<32>();
     // Written beside and linked into place, so that of two processes one wins and none sees half.
     auto temporary = path;

@@ -48,7 +48,10 @@ class State {
 /// Migrations of the state's database; backups check against them.
 [[nodiscard]] std::span<const std::string_view> state_migrations();
 
+/// What to do where a key is not there.
+enum class MissingKey { fail, make };
+
 /// Reads a 32-byte key from a file of mode 0600 that belongs to this user, or makes one.
-[[nodiscard]] Result<MacKey> open_key_file(const std::filesystem::path& path);
+[[nodiscard]] Result<MacKey> open_key_file(const std::filesystem::path& path, MissingKey missing);
 
 }  // namespace belljar::store

@@ -14,7 +14,6 @@ namespace {
 
 using test::ChildProcess;
 using test::TemporaryFolder;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 Paths paths_in(const TemporaryFolder& folder) {
@@ -145,11 +144,11 @@ TEST_F(StateTest, A75_TenProcessesOpenAFreshStateAtOnceAndAgreeOnItsKey) {
 
 TEST(KeyFiles, AreMadeOnceWithMode0600) {
   const TemporaryFolder folder;
-  const auto key = open_key_file(folder / "key");
+  const auto key = open_key_file(folder / "key", MissingKey::make);
   ASSERT_TRUE(key) << key.error().describe();
   EXPECT_EQ(test::mode_of(folder / "key"), 0600U);
-  EXPECT_EQ(*open_key_file(folder / "key"), *key);
-  EXPECT_NE(*open_key_file(folder / "other"), *key);
+  EXPECT_EQ(*open_key_file(folder / "key", MissingKey::make), *key);
+  EXPECT_NE(*open_key_file(folder / "other", MissingKey::make), *key);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(folder.path()), {}), 2)
       << "nothing is left beside them";
 }
@@ -159,7 +158,7 @@ TEST(KeyFiles, ThatOthersMayReadAreRefused) {
   for (const unsigned mode : {0640U, 0604U, 0660U, 0606U, 0601U}) {
     const auto path = folder.write("key", std::string(32, 'k'));
     test::set_mode(path, mode);
-    const auto key = open_key_file(path);
+    const auto key = open_key_file(path, MissingKey::make);
     ASSERT_FALSE(key) << "mode " << std::oct << mode;
     EXPECT_THAT(key.error().message(), HasSubstr("mode 0600"));
   }
@@ -173,17 +172,20 @@ TEST(KeyFiles, OfAnotherUserAreRefused) {
     test::set_mode(foreign, 0600);
     ASSERT_EQ(::chown(foreign.c_str(), 65'534, 65'534), 0);
   }
-  EXPECT_THAT(open_key_file(foreign).error().message(), HasSubstr("belong to you"));
+  EXPECT_THAT(open_key_file(foreign, MissingKey::make).error().message(),
+              HasSubstr("belong to you"));
 }
 
 TEST(KeyFiles, OfTheWrongSizeOrKindAreRefusedAndNotReplaced) {
   const TemporaryFolder folder;
   const auto path = folder.write("key", "short");
   test::set_mode(path, 0600);
-  EXPECT_THAT(open_key_file(path).error().message(), HasSubstr("not a key of 32 bytes"));
+  EXPECT_THAT(open_key_file(path, MissingKey::make).error().message(),
+              HasSubstr("not a key of 32 bytes"));
   EXPECT_EQ(test::contents_of(path), "short") << "it may be somebody's only copy";
   std::filesystem::create_symlink(folder / "elsewhere", folder / "link");
-  EXPECT_FALSE(open_key_file(folder / "link")) << "a link is not followed, and not made a key of";
+  EXPECT_FALSE(open_key_file(folder / "link", MissingKey::make))
+      << "a link is not followed, and not made a key of";
   EXPECT_FALSE(std::filesystem::exists(folder / "elsewhere"));
 }
 

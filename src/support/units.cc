@@ -32,8 +32,9 @@ constexpr std::array time_units{
 Result<std::uint64_t> parse_quantity(std::string_view text, std::span<const Unit> units,
                                      std::string_view what, std::string_view examples) {
   double number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, number);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const auto [rest, error] = std::from_chars(begin, end, number);
   if (error == std::errc{} && number >= 0 && std::isfinite(number)) {
     const std::string_view name(rest, static_cast<std::size_t>(end - rest));
     for (const Unit& unit : units) {

@@ -96,8 +96,9 @@ std::optional<std::uint64_t> lenient_number(std::string_view text) {
     text.remove_prefix(1);
   }
   std::uint64_t value = 0;
-  const char* const end = text.data() + text.size();
-  const auto [rest, error] = std::from_chars(text.data(), end, value, base);
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  const auto [rest, error] = std::from_chars(begin, end, value, base);
   if (error != std::errc{} || rest != end) return std::nullopt;
   return value;
 }

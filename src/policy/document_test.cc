@@ -271,8 +271,9 @@ TEST(PolicyDocuments, StoragePathsAreRelativeToTheFile) {
                 "      - {uri: \"fs://./a/../b/\", access: [write]}\n"
                 "      - {uri: \"fs:///srv/x\", access: [read, write]}\n"
                 "      - {uri: \"fs://../shared/**\", access: [read], guest: \"/in//put/\"}\n"
-                "      - {uri: \"fs:///logs/*\", access: [read], hardlinks: allow}\n"));
-  ASSERT_EQ(document.storage.size(), 5U);
+                "      - {uri: \"fs:///logs/*\", access: [read], hardlinks: allow}\n"
+                "      - {uri: \"fs:///srv/a/../b\", access: [read]}\n"));
+  ASSERT_EQ(document.storage.size(), 6U);
   EXPECT_EQ(document.storage[0].host, "/home/me/policies/data");
   EXPECT_EQ(document.storage[0].guest, "/data");
   EXPECT_EQ(document.storage[1].host.lexically_relative("/home/me/policies/b"), ".");
@@ -283,6 +284,8 @@ TEST(PolicyDocuments, StoragePathsAreRelativeToTheFile) {
   EXPECT_EQ(document.storage[3].guest, "/in/put");
   EXPECT_EQ(document.storage[4].host, "/logs");
   EXPECT_TRUE(document.storage[4].hardlinks);
+  EXPECT_EQ(document.storage[5].host, "/srv/b");
+  EXPECT_EQ(document.storage[5].guest, "/srv/b");
 }
 
 TEST(PolicyDocuments, StorageThatMeansSomethingElseThanItSaysIsRefused) {

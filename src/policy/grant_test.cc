@@ -8,7 +8,6 @@
 namespace belljar::policy {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 constexpr const char* folder = "/home/me";

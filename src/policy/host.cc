@@ -71,12 +71,12 @@ Result<Host> normalize_host(std::string_view text) {
     if (!text.ends_with(']')) return refused(text, "the bracket is not closed");
     const auto address = Address::parse(text.substr(1, text.size() - 2));
     if (!address) return refused(text, "what stands in brackets is not an IPv6 address");
-    return Host{address->text(), *address};
+    return Host{address->text(), address};
   }
   if (text.find(':') != std::string_view::npos) {
     const auto address = Address::parse(text);
     if (!address) return refused(text, "it has a colon and is not an IPv6 address");
-    return Host{address->text(), *address};
+    return Host{address->text(), address};
   }
   if (text.find('%') != std::string_view::npos) return refused(text, "percent signs are not read");
   std::string name = to_lower(text);
@@ -90,7 +90,7 @@ Result<Host> normalize_host(std::string_view text) {
   if (ends_in_number(name)) {
     const auto address = Address::parse_lenient_v4(name);
     if (!address) return refused(text, "it ends in a number and is not an IPv4 address");
-    return Host{address->text(), *address};
+    return Host{address->text(), address};
   }
   if (name.empty() || name.size() > maximum_name) return refused(text, "its length is wrong");
   for (const std::string_view label : split(name, '.')) {
@@ -147,6 +147,11 @@ bool HostPattern::matches(const Host& host) const {
              host.name[host.name.size() - host_.name.size() - 1] == '.';
   }
   return false;
+}
+
+bool HostPattern::covers(const HostPattern& other) const {
+  if (kind_ == Kind::any || *this == other) return true;
+  return kind_ == Kind::below && other.kind_ != Kind::any && matches(other.host_);
 }
 
 std::optional<Host> HostPattern::exact() const {

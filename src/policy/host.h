@@ -35,6 +35,8 @@ class HostPattern {
   [[nodiscard]] static HostPattern any();
 
   [[nodiscard]] bool matches(const Host& host) const;
+  /// Matches every host that `other` matches.
+  [[nodiscard]] bool covers(const HostPattern& other) const;
   [[nodiscard]] const std::string& text() const noexcept { return text_; }
   /// The exact host, where the pattern is one.
   [[nodiscard]] std::optional<Host> exact() const;

@@ -219,13 +219,16 @@ std::string default_guest_path(std::string_view written, bool absolute) {
   if (!absolute && !written.starts_with('/') && !written.starts_with("./")) {
     return std::string(written);
   }
-  std::string path;
+  std::vector<std::string_view> parts;
   for (const std::string_view part : split(written, '/')) {
-    if (part.empty() || part == "." || part == "..") continue;
-    path += '/';
-    path += part;
+    if (part.empty() || part == ".") continue;
+    if (part != "..") {
+      parts.push_back(part);
+    } else if (!parts.empty()) {
+      parts.pop_back();
+    }
   }
-  return path.empty() ? "/" : path;
+  return fmt::format("/{}", fmt::join(parts, "/"));
 }
 
 std::span<const std::string_view> limit_names() { return limits; }

@@ -66,14 +66,21 @@ bool method_matches(const NetworkRule& rule, const HttpFacts& request) {
          std::find(rule.methods.begin(), rule.methods.end(), request.method) != rule.methods.end();
 }
 
-/// Looks for a rule of `rules` that matches. `problem` gets the reason why a rule for the host
+/// Looks for a rule of `rules` that matches. `no_match` gets the reason why a rule for the host
 /// does not apply, where there is one.
+struct NoMatch {
+  std::string problem;
+  /// Only the path stands in the way.
+  bool by_path = false;
+};
 const NetworkRule* match(const std::vector<NetworkRule>& rules, const HttpFacts& request,
-                         bool when_in_doubt, std::string& problem) {
+                         bool when_in_doubt, NoMatch& no_match) {
   for (const NetworkRule& rule : rules) {
     if (!endpoint_matches(rule, request)) continue;
     if (!method_matches(rule, request)) {
-      problem = fmt::format("{} is allowed, but not the method {}", describe(rule), request.method);
+      no_match = {
+          fmt::format("{} is allowed, but not the method {}", describe(rule), request.method),
+          no_match.by_path};
       continue;
     }
     if (rule.paths.empty()) return &rule;
@@ -81,14 +88,14 @@ const NetworkRule* match(const std::vector<NetworkRule>& rules, const HttpFacts&
     if (!path) {
       // A rule over paths cannot be applied to this one: an allow does not match, a deny does.
       if (when_in_doubt) return &rule;
-      problem = path.error().message();
+      no_match.problem = path.error().message();
       continue;
     }
     const bool matched =
         std::any_of(rule.paths.begin(), rule.paths.end(),
                     [&](const PathPattern& pattern) { return pattern.matches(*path); });
     if (matched) return &rule;
-    problem = fmt::format("{} is allowed, but not the path {}", describe(rule), *path);
+    no_match = {fmt::format("{} is allowed, but not the path {}", describe(rule), *path), true};
   }
   return nullptr;
 }
@@ -155,6 +162,12 @@ std::optional<StorageRule> denial_on_host(const StorageRule& denial, const Stora
   return placed;
 }
 
+/// A bound on a secret that names a host lets it go there only.
+bool covers(const SecretRule& bound, const SecretRule& rule) {
+  if (bound.name != rule.name || (rule.expose && !bound.expose)) return false;
+  return !bound.host || !rule.host || bound.host->covers(*rule.host);
+}
+
 constexpr std::string_view manifest_name = "the component's manifest";
 constexpr std::string_view ceiling_name = "the operator's ceiling";
 
@@ -186,9 +199,7 @@ Snapshot::Snapshot(Sources sources) : epoch_(sources.epoch) {
     const auto allows = [&](const std::optional<Document>& bound) {
       return !bound || !bound->has_secrets ||
              std::any_of(bound->secrets.begin(), bound->secrets.end(),
-                         [&](const SecretRule& other) {
-                           return other.name == rule.name && (!rule.expose || other.expose);
-                         });
+                         [&](const SecretRule& other) { return covers(other, rule); });
     };
     if (allows(sources.manifest) && allows(sources.ceiling)) secrets_.push_back(rule);
   }
@@ -272,27 +283,29 @@ void Snapshot::compile_limits(const Sources& sources) {
 
 Decision Snapshot::decide(const HttpFacts& request) const {
   const std::string url = url_of(request);
-  std::string problem;
-  if (const NetworkRule* rule = match(granted_.network_denied, request, true, problem)) {
+  NoMatch no_match;
+  if (const NetworkRule* rule = match(granted_.network_denied, request, true, no_match)) {
     return denied(fmt::format("network.deny {}", describe(*rule)),
                   fmt::format("{} {} is denied by a rule", request.method, url));
   }
-  problem.clear();
-  const NetworkRule* allowed = match(granted_.network, request, false, problem);
+  no_match = {};
+  const NetworkRule* allowed = match(granted_.network, request, false, no_match);
   if (allowed == nullptr) {
-    Grant remedy{GrantKind::network, url};
-    if (request.scheme == Scheme::https && request.port == 443) {
-      remedy.value = request.host.url_text();
-    }
+    // No more than what was asked for: this method, and this path where others are granted.
+    const bool usual = request.scheme == Scheme::https && request.port == 443;
+    const auto path = no_match.by_path ? canonical_path(request.path) : std::string();
     return denied("no rule",
-                  problem.empty() ? fmt::format("nothing allows requests to {}", url) : problem,
-                  std::move(remedy));
+                  no_match.problem.empty() ? fmt::format("nothing allows requests to {}", url)
+                                           : no_match.problem,
+                  Grant{GrantKind::network,
+                        fmt::format("{} {}{}", request.method,
+                                    usual ? request.host.url_text() : url, path.value_or(""))});
   }
   for (const auto& [name, bound] : bounds_) {
-    if (match(bound.network_denied, request, true, problem) != nullptr) {
+    if (match(bound.network_denied, request, true, no_match) != nullptr) {
       return denied(name, fmt::format("{} denies {}", name, url));
     }
-    if (bound.has_network && match(bound.network, request, false, problem) == nullptr) {
+    if (bound.has_network && match(bound.network, request, false, no_match) == nullptr) {
       return denied(name, fmt::format("{} does not allow {} {}", name, request.method, url));
     }
   }
@@ -301,15 +314,28 @@ Decision Snapshot::decide(const HttpFacts& request) const {
 
 Decision Snapshot::decide_lookup(const Host& host) const {
   const auto names = [&](const SocketRule& rule) { return rule.host.matches(host); };
-  const auto rule = std::find_if(granted_.sockets.begin(), granted_.sockets.end(), names);
+  const auto denies = [&](const Document& document, const SocketRule& allowed) {
+    return std::any_of(document.sockets_denied.begin(), document.sockets_denied.end(),
+                       [&](const SocketRule& rule) {
+                         return names(rule) && rule.transport == allowed.transport &&
+                                rule.port == allowed.port;
+                       });
+  };
+  // A name is worth looking up where a connection to it could be allowed.
+  const auto rule = std::find_if(
+      granted_.sockets.begin(), granted_.sockets.end(),
+      [&](const SocketRule& allowed) { return names(allowed) && !denies(granted_, allowed); });
   if (rule == granted_.sockets.end()) {
-    // HTTP needs no lookup by the guest, so a host rule is no reason to allow one.
-    return denied("no rule", fmt::format("nothing allows looking up {}", host.name),
-                  Grant{GrantKind::network, fmt::format("tcp:{}:PORT", host.url_text())});
+    // HTTP needs no lookup by the guest, so a host rule is no reason to allow one. Which port is
+    // meant, nobody knows yet, so no grant can be named.
+    return denied("no rule", fmt::format("nothing allows looking up {0}; a grant such as "
+                                         "network=tcp:{0}:443 for the connection does",
+                                         host.url_text()));
   }
   for (const auto& [name, bound] : bounds_) {
-    if (bound.has_network &&
-        std::find_if(bound.sockets.begin(), bound.sockets.end(), names) == bound.sockets.end()) {
+    const bool allows =
+        !bound.has_network || std::any_of(bound.sockets.begin(), bound.sockets.end(), names);
+    if (!allows || denies(bound, *rule)) {
       return denied(name, fmt::format("{} does not allow looking up {}", name, host.name));
     }
   }

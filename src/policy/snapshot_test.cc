@@ -304,9 +304,13 @@ TEST(SocketDecisions, BoundsHoldForSocketsAndLookups) {
       snapshot(all, {}, document("  network: {allow: [{tcp: \"db.example:5432\"}]}\n"));
   EXPECT_TRUE(open->decide_socket(Transport::tcp, *Address::parse("8.8.8.8"), 5432, names));
   EXPECT_TRUE(open->decide_lookup(names[0]));
-  const auto denied = snapshot(
-      document("  network: {allow: [{tcp: \"db.example:1\"}], deny: [{tcp: \"db.example:1\"}]}\n"));
+  const Document denying =
+      document("  network: {allow: [{tcp: \"db.example:1\"}], deny: [{tcp: \"db.example:1\"}]}\n");
+  const auto denied = snapshot(denying);
   EXPECT_FALSE(denied->decide_socket(Transport::tcp, *Address::parse("8.8.8.8"), 1, names));
+  EXPECT_FALSE(denied->decide_lookup(names[0])) << "a name that no connection can go to";
+  EXPECT_FALSE(
+      snapshot(granted({"network=tcp:db.example:1"}), {}, denying)->decide_lookup(names[0]));
 }
 
 // Remedies.
@@ -318,14 +322,14 @@ std::string remedy(const Decision& decision) {
 
 TEST(Remedies, AreTheExactGrantThatIsMissing) {
   const auto policy = Snapshot::empty();
-  EXPECT_EQ(remedy(request(policy, "API.example")), "network=api.example");
+  EXPECT_EQ(remedy(request(policy, "API.example")), "network=GET api.example");
   EXPECT_EQ(remedy(request(policy, "api.example", "POST", "/x", Scheme::https, 8443)),
-            "network=https://api.example:8443");
+            "network=POST https://api.example:8443");
   EXPECT_EQ(remedy(request(policy, "localhost", "GET", "/", Scheme::http, 8080)),
-            "network=http://localhost:8080");
+            "network=GET http://localhost:8080");
   EXPECT_EQ(remedy(request(policy, "a.example", "GET", "/", Scheme::http, 80)),
-            "network=http://a.example");
-  EXPECT_EQ(remedy(request(policy, "::1", "GET", "/", Scheme::https, 443)), "network=[::1]");
+            "network=GET http://a.example");
+  EXPECT_EQ(remedy(request(policy, "::1", "GET", "/", Scheme::https, 443)), "network=GET [::1]");
   EXPECT_EQ(remedy(address(policy, "10.1.2.3")), "network=cidr:10.1.2.3/32");
   EXPECT_EQ(remedy(address(policy, "169.254.169.254")), "network=cidr:169.254.169.254/32");
   const std::vector<Host> names{*normalize_host("db.example")};
@@ -337,6 +341,16 @@ TEST(Remedies, AreTheExactGrantThatIsMissing) {
             "capability=acme:kv/store@1.0.0");
   EXPECT_EQ(storage_grant("/srv/x", "/in", true).text(), "storage=/srv/x:/in:rw");
   EXPECT_EQ(storage_grant("/srv/x", "/in", false).text(), "storage=/srv/x:/in:ro");
+}
+
+TEST(Remedies, AreNoWiderThanWhatWasAskedFor) {
+  const auto reads = snapshot(granted({"network=GET api.example"}));
+  EXPECT_EQ(remedy(request(reads, "api.example", "POST")), "network=POST api.example");
+  const auto some = snapshot(granted({"network=GET api.example/v1/*"}));
+  EXPECT_EQ(remedy(request(some, "api.example", "GET", "/v2/./x")), "network=GET api.example/v2/x");
+  const Decision lookup = some->decide_lookup(*normalize_host("api.example"));
+  EXPECT_EQ(remedy(lookup), "none") << "nobody knows the port yet";
+  EXPECT_THAT(lookup.reason, HasSubstr("network=tcp:api.example:443"));
 }
 
 TEST(Remedies, ReallyHelp) {
@@ -363,11 +377,6 @@ TEST(Remedies, ReallyHelp) {
     EXPECT_TRUE(address(snapshot(granted({refused.remedy->text()})), text))
         << refused.remedy->text();
   }
-}
-
-TEST(Remedies, OfAMethodThatIsNotAllowedIsTheHostAndNotMoreHosts) {
-  const auto policy = snapshot(granted({"network=GET api.example"}));
-  EXPECT_EQ(remedy(request(policy, "api.example", "POST")), "network=api.example");
 }
 
 // Storage.
@@ -500,6 +509,22 @@ TEST(Snapshots, VariablesAndSecretsAreBoundedByNameAtEveryLevel) {
   EXPECT_EQ(policy->secrets()[0].name, "key");
   EXPECT_EQ(snapshot(all)->environment().size(), 2U);
   EXPECT_EQ(snapshot(all)->secrets().size(), 3U);
+}
+
+TEST(Snapshots, ABoundOnASecretHoldsForItsHostAsWell) {
+  const auto kept = [](const char* grant, const std::string& host) {
+    const Document bound =
+        document("  secrets: {allow: [{name: key, host: \"" + host + "\", bearer: true}]}\n");
+    const auto by_ceiling = snapshot(granted({grant}), {}, bound)->secrets().size();
+    EXPECT_EQ(snapshot(granted({grant}), bound)->secrets().size(), by_ceiling);
+    return by_ceiling == 1;
+  };
+  EXPECT_TRUE(kept("secret=key@a.example:bearer", "a.example"));
+  EXPECT_TRUE(kept("secret=key@one.a.example:bearer", "*.a.example"));
+  EXPECT_TRUE(kept("secret=key@*.one.a.example:bearer", "*.a.example"));
+  EXPECT_FALSE(kept("secret=key@evil.example:bearer", "a.example"));
+  EXPECT_FALSE(kept("secret=key@*.a.example:bearer", "one.a.example"));
+  EXPECT_FALSE(kept("secret=key@a.example:bearer", "*.a.example"));
 }
 
 TEST(Snapshots, CapabilitiesAreNamedInFull) {

@@ -175,13 +175,13 @@ Result<void> Writer::insert(store::Statement& statement, const Record& record) {
 Result<void> Writer::write(std::vector<Record>& group) {
   const std::int64_t sequence = sequence_;
   const Sha256 head = head_;
+  Anchors others;
   const auto attempt = [&]() -> Result<void> {
     BELLJAR_TRY(auto transaction, store::Transaction::begin(*database_));
     BELLJAR_TRY(auto statement, database_->prepare("INSERT INTO records VALUES (?, ?, ?, ?, ?)"));
-    BELLJAR_TRY(std::string heads, anchors());
-    if (!heads.empty()) {
-      BELLJAR_CHECK(
-          insert(statement, {RecordKind::anchor, clock_.now(), nullptr, std::move(heads)}));
+    BELLJAR_TRY(others, anchors());
+    if (!others.details.empty()) {
+      BELLJAR_CHECK(insert(statement, {RecordKind::anchor, clock_.now(), nullptr, others.details}));
     }
     for (const Record& record : group) BELLJAR_CHECK(insert(statement, record));
     BELLJAR_TRY(auto update,
@@ -191,33 +191,40 @@ Result<void> Writer::write(std::vector<Record>& group) {
     return transaction.commit();
   };
   auto written = attempt();
-  if (!written) {
+  if (written) {
+    anchored_until_ = others.until;
+    for (auto& [chain, anchored] : others.sequences) anchored_[std::move(chain)] = anchored;
+  } else {
     sequence_ = sequence;
     head_ = head;
   }
   return written;
 }
 
-Result<std::string> Writer::anchors() {
+Result<Writer::Anchors> Writer::anchors() const {
   BELLJAR_TRY(auto rows, database_->prepare(
                              "SELECT chain, sequence, hash, updated_at FROM heads WHERE chain != ? "
                              "AND updated_at >= ? ORDER BY updated_at DESC LIMIT ?"));
   rows.bind(chain_).bind(anchored_until_).bind(std::int64_t{maximum_anchors});
-  std::string heads;
+  Anchors others;
+  others.until = anchored_until_;
   while (true) {
     BELLJAR_TRY(const bool row, rows.step());
     if (!row) break;
-    const std::string chain = rows.text(0);
+    std::string chain = rows.text(0);
     const std::int64_t sequence = rows.number(1);
-    anchored_until_ = std::max(anchored_until_, rows.number(3));
-    if (std::exchange(anchored_[chain], sequence) == sequence) continue;
+    others.until = std::max(others.until, rows.number(3));
+    const auto known = anchored_.find(chain);
+    if (known != anchored_.end() && known->second == sequence) continue;
     const std::string hash = rows.text(2);
-    heads += fmt::format("{}{{\"chain\":{},\"sequence\":{},\"hash\":\"{}\"}}",
-                         heads.empty() ? "" : ",", json_string(chain), sequence,
-                         to_hex({reinterpret_cast<const std::uint8_t*>(hash.data()), hash.size()}));
+    others.details +=
+        fmt::format("{}{{\"chain\":{},\"sequence\":{},\"hash\":\"{}\"}}",
+                    others.details.empty() ? "" : ",", json_string(chain), sequence,
+                    to_hex({reinterpret_cast<const std::uint8_t*>(hash.data()), hash.size()}));
+    others.sequences.emplace_back(std::move(chain), sequence);
   }
-  if (heads.empty()) return heads;
-  return fmt::format("\"heads\":[{}]", heads);
+  if (!others.details.empty()) others.details = fmt::format("\"heads\":[{}]", others.details);
+  return others;
 }
 
 }  // namespace belljar::audit

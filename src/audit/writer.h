@@ -66,7 +66,13 @@ class Writer final : public Log {
   Writer(std::unique_ptr<store::Database> database, const Clock& clock, WriterOptions options);
   void run();
   [[nodiscard]] Result<void> write(std::vector<Record>& group);
-  [[nodiscard]] Result<std::string> anchors();
+  /// What an anchor record says of other chains, and what is known of them after it.
+  struct Anchors {
+    std::string details;
+    std::vector<std::pair<std::string, std::int64_t>> sequences;
+    std::int64_t until = 0;
+  };
+  [[nodiscard]] Result<Anchors> anchors() const;
   [[nodiscard]] Result<void> insert(store::Statement& statement, const Record& record);
 
   using Waiter = std::move_only_function<void(bool)>;
@@ -79,6 +85,7 @@ class Writer final : public Log {
   // Only the writing thread touches these.
   std::int64_t sequence_ = 0;
   Sha256 head_{};
+  /// The sequences of other chains that this one's anchors name.
   std::map<std::string, std::int64_t> anchored_;
   std::int64_t anchored_until_ = 0;
 

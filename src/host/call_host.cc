@@ -256,15 +256,19 @@ FileReply CallHost::file(const FileRequest& request) {
   const bool creates = request.create || request.operation == FileOperation::create_directory ||
                        request.operation == FileOperation::symbolic_link ||
                        request.operation == FileOperation::link;
+  bool full = false;
   if (creates) {
     const std::lock_guard lock(mutex_);
-    if (files_created_ >= limits().files) {
-      FileReply reply;
-      reply.error = EDQUOT;
-      return reply;
-    }
+    full = files_created_ >= limits().files;
   }
-  FileAnswer answer = grip_.mounts->perform(request);
+  FileReply no_more;
+  no_more.error = EDQUOT;
+  if (full && (request.exclusive || request.operation != FileOperation::open)) return no_more;
+  FileRequest allowed = request;
+  // What is there already can still be opened.
+  if (full) allowed.create = false;
+  FileAnswer answer = grip_.mounts->perform(allowed);
+  if (full && answer.reply.error == ENOENT) return no_more;
   const std::string shown = shown_path(request.mount, request.path);
   if (answer.refusal) {
     const policy::StorageRule& rule = grip_.mounts->mounts()[request.mount];
@@ -370,7 +374,8 @@ bool CallHost::socket(const policy::Address& address, std::uint16_t port, engine
   }
   {
     const std::lock_guard lock(mutex_);
-    connections_.push_back({transport, address, port});
+    // A set, for each datagram comes by here.
+    connections_.insert({transport, address, port});
   }
   this->use("network", target, decision.rule);
   return true;

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -118,8 +119,9 @@ class CallHost final : public engine::Host,
     policy::Transport transport;
     policy::Address address;
     std::uint16_t port;
+    friend auto operator<=>(const Connection&, const Connection&) = default;
   };
-  std::vector<Connection> connections_;
+  std::set<Connection> connections_;
   /// Which names the resolver gave which addresses for, in this call.
   std::multimap<policy::Address, policy::Host> names_;
   std::uint32_t files_created_ = 0;

@@ -161,6 +161,7 @@ TEST_F(CallHostTest, A34ACallMakesOnlySoManyFiles) {
     EXPECT_EQ(host->file(request).error, EDQUOT);
   }
   EXPECT_EQ(host->file(reading("file")).error, 0) << "reading is none of it";
+  EXPECT_EQ(host->file(creating("new1")).error, 0) << "it is there, so it is not made";
   EXPECT_EQ(call()->file(creating("new3")).error, 0) << "another call has a count of its own";
 }
 

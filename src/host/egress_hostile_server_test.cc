@@ -14,7 +14,6 @@ namespace belljar::host {
 namespace {
 
 using engine::HttpFailure;
-using ::testing::AnyOf;
 using testing::Connection;
 using testing::Flight;
 using ::testing::HasSubstr;

@@ -8,8 +8,6 @@
 namespace belljar::host {
 namespace {
 
-using ::testing::HasSubstr;
-
 engine::HttpRequest request_to(std::string authority, std::string target = "/") {
   engine::HttpRequest request;
   request.method = "GET";

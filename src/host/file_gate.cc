@@ -17,7 +17,6 @@ namespace belljar::host {
 namespace {
 
 using engine::FileOperation;
-using engine::FileReply;
 using engine::FileRequest;
 using engine::FileStatus;
 

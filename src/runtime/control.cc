@@ -20,6 +20,7 @@ namespace {
 
 constexpr Bytes message_limit{16 << 20};
 constexpr std::chrono::seconds request_patience{5};
+constexpr std::chrono::milliseconds retry_interval{100};
 /// Requests that are answered at once; more are turned away.
 constexpr std::size_t maximum_answering = 16;
 constexpr std::string_view socket_ending = ".sock";
@@ -104,6 +105,7 @@ ControlServer::ControlServer(UniqueFd listener, std::filesystem::path path, Hand
 
 ControlServer::~ControlServer() {
   stop_.request_stop();
+  changed_.notify_all();
   ::unlink(path_.c_str());
   // Wakes the thread that waits for connections.
   ::shutdown(listener_.get(), SHUT_RDWR);
@@ -117,7 +119,13 @@ void ControlServer::run() {
     pollfd entry{.fd = listener_.get(), .events = POLLIN, .revents = 0};
     if (::poll(&entry, 1, -1) < 0 && errno != EINTR) return;
     UniqueFd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (!connection || !is_same_user(connection.get())) continue;
+    if (!connection) {
+      // Without a free descriptor the connection stays waiting, and so would not we.
+      std::unique_lock lock(mutex_);
+      changed_.wait_for(lock, retry_interval, [&] { return stop_.stop_requested(); });
+      continue;
+    }
+    if (!is_same_user(connection.get())) continue;
     set_patience(connection.get(), request_patience);
     {
       const std::lock_guard lock(mutex_);
@@ -144,6 +152,8 @@ std::vector<ControlAnswer> ask_servers(const std::filesystem::path& folder, cons
                                        std::chrono::seconds patience) {
   std::vector<std::filesystem::path> sockets;
   std::error_code error;
+  // In a folder of somebody else's, its sockets are whatever that one likes.
+  if (!std::filesystem::exists(folder, error) || !make_private_directory(folder)) return {};
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     if (entry.path().extension() == socket_ending) sockets.push_back(entry.path());
   }

@@ -145,6 +145,8 @@ std::variant<RpcParser::Frame, RpcError> RpcParser::parse(std::string_view text)
       }
     }
   } else {
+    // By its first character alone, "nonsense" looks like a null.
+    if (!parse_json(text, Bytes{text.size()})) return broken;
     return RpcError{RpcCode::invalid_request, "a message has to be an object", {}, std::nullopt};
   }
   // Where the document ends, there is no location any more.

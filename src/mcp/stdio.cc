@@ -126,9 +126,8 @@ void LineReader::run(FrameHandler& handler, const volatile std::sig_atomic_t& st
       const auto end = static_cast<std::size_t>(static_cast<const char*>(found) - buffer.data());
       std::string_view line(buffer.data() + begin, end - begin);
       if (line.ends_with('\r')) line.remove_suffix(1);
-      if (std::exchange(skipping, false)) {
-        handler.on_oversized_frame();
-      } else if (line.size() > limit_.value) {
+      const bool oversized = std::exchange(skipping, false) || line.size() > limit_.value;
+      if (oversized) {
         handler.on_oversized_frame();
       } else if (line.find_first_not_of(" \t") != std::string_view::npos) {
         handler.on_frame(line);

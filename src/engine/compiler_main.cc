@@ -22,8 +22,11 @@
 
 namespace {
 
-using namespace belljar;
-using namespace belljar::engine;
+using belljar::write_all;
+using belljar::engine::compile_here;
+using belljar::engine::compiler_code;
+using belljar::engine::compiler_input;
+using belljar::engine::compiler_text;
 
 constexpr int exit_refused = 1;
 constexpr int exit_broken = 2;

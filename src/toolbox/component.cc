@@ -304,7 +304,7 @@ class Component::ActiveCall final : public CallHandle,
     bool cancelled = false;
     {
       const std::lock_guard lock(mutex_);
-      waiting_ = *waiting;
+      waiting_ = waiting;
       cancelled = cancelled_;
     }
     if (cancelled) withdraw(*waiting);

@@ -12,7 +12,6 @@
 namespace belljar::toolbox {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 /// A component with these imports and one function, `answer`, that gives 42 or does what `body`

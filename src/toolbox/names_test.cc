@@ -11,7 +11,6 @@ namespace {
 using engine::Description;
 using engine::Function;
 using engine::FunctionKind;
-using engine::Member;
 using engine::Primitive;
 using engine::TypeDefinition;
 using engine::TypeIndex;
@@ -20,7 +19,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::SizeIs;
-using testing::StartsWith;
 
 Function function(std::string name, std::string interface = {}) {
   Function function;

@@ -171,7 +171,8 @@ TEST_F(SchemaTest, SaysWhetherEveryResultIsAnObject) {
   function.result = add(TypeKind::map, Primitive::boolean, Primitive::string);
   EXPECT_TRUE(schemas(function)->output_is_object);
   // Not so an option of an object, which may be null.
-  function.result = add(TypeKind::option, *function.result);
+  const Type map = *function.result;
+  function.result = add(TypeKind::option, map);
   EXPECT_FALSE(schemas(function)->output_is_object);
 }
 

@@ -154,7 +154,6 @@ TEST_P(A57InBothEras, DeepNestingIsAnErrorWhereverItStands) {
   constexpr std::size_t depth = 100'000;
   const std::string arrays = repeat("[", depth) + repeat("]", depth);
   const std::string objects = repeat(R"({"a":)", depth) + "1" + repeat("}", depth);
-  const std::string meta = Server::meta().dump();
   for (const std::string& deep : {arrays, objects, repeat("[", depth), repeat(R"({"a":)", depth)}) {
     SCOPED_TRACE(deep.substr(0, 20));
     // As the whole frame, the id, the parameters, a member of them, and a member nobody knows.

@@ -1,5 +1,7 @@
 // A58, A59: messages that two readers could read differently, and messages that break the rules.
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <string>
@@ -76,7 +78,7 @@ TEST_F(A58, DuplicateKeysAreRefusedSinceReadersDisagreeOnWhichCounts) {
       R"("name":"healthy_add","arguments":{"a":1,"b":2},"_meta":{})"};
   for (const std::string& members : twice) {
     SCOPED_TRACE(members);
-    server->send_raw(frame("4", "tools/call", R"({"_meta":)" + meta + "," + members + "}"));
+    server->send_raw(frame("4", "tools/call", fmt::format(R"({{"_meta":{},{}}})", meta, members)));
     EXPECT_EQ(error_code(server->await_answer(4)), invalid_params);
   }
   // In `_meta`.

@@ -44,7 +44,7 @@ void description(std::string_view input) {
 }
 
 void opener_wire(std::string_view input) {
-  const auto json = parse_json(input, limit);
+  const auto json = host::parse_packet(input);
   if (!json) return;
   // As the opener does it: a value of another type is an exception there.
   try {

@@ -73,15 +73,25 @@ class DescriptionReader {
  private:
   Type type(const Json& value) const {
     if (value.is_string()) return look_up(primitives, value);
-    const auto index = value.get<std::uint32_t>();
-    if (index >= known_types_) throw std::invalid_argument("a type refers to a later one");
-    return TypeIndex{index};
+    if (!value.is_number_unsigned() || value.get<std::uint64_t>() >= known_types_) {
+      throw std::invalid_argument("a type refers to none before it");
+    }
+    return TypeIndex{value.get<std::uint32_t>()};
   }
 
   std::optional<Type> optional_type(const Json& holder, const char* key) const {
     const auto found = holder.find(key);
     if (found == holder.end() || found->is_null()) return std::nullopt;
     return type(*found);
+  }
+
+  /// Fields and parameters.
+  std::vector<Member> typed_members(const Json& list) const {
+    std::vector<Member> result = members(list);
+    for (const Member& member : result) {
+      if (!member.type) throw std::invalid_argument("a field or parameter has no type");
+    }
+    return result;
   }
 
   std::vector<Member> members(const Json& list) const {
@@ -99,7 +109,7 @@ class DescriptionReader {
     type.name = value.value("name", "");
     type.docs = value.value("docs", "");
     switch (type.kind) {
-      case TypeKind::record: type.members = members(value.at("fields")); break;
+      case TypeKind::record: type.members = typed_members(value.at("fields")); break;
       case TypeKind::variant:
       case TypeKind::enumeration:
       case TypeKind::flags: type.members = members(value.at("cases")); break;
@@ -134,7 +144,7 @@ class DescriptionReader {
     function.kind = look_up(function_kinds, value.at("kind"));
     function.resource = value.value("resource", "");
     function.asynchronous = value.at("async").get<bool>();
-    function.parameters = members(value.at("params"));
+    function.parameters = typed_members(value.at("params"));
     function.result = optional_type(value, "result");
     function.docs = value.value("docs", "");
     return function;

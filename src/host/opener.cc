@@ -84,7 +84,6 @@ class OpenerProcess {
     while (true) {
       auto packet = receive_packet(socket);
       if (!packet || !*packet) return;
-      FileAnswer answer;
       UniqueFd descriptor;
       Json reply;
       try {
@@ -92,7 +91,9 @@ class OpenerProcess {
       } catch (const std::exception& error) {
         reply = {{"failure", error.what()}};
       }
-      if (!send_packet(socket, reply, descriptor.get())) return;
+      auto text = packet_text(reply);
+      if (!text) text = to_text(Json{{"failure", text.error().message()}});
+      if (!send_packet(socket, *std::move(text), descriptor.get())) return;
     }
   }
 
@@ -162,7 +163,7 @@ class OpenerProcess {
     if (fixed != authority_.granted.end()) {
       sources.granted.insert(sources.granted.end(), fixed->second.begin(), fixed->second.end());
     }
-    sources.ceiling = authority_.ceiling;
+    sources.ceilings = authority_.ceilings;
     return policy::Snapshot::compile(std::move(sources));
   }
 
@@ -234,6 +235,8 @@ class Opener::Channel {
   }
 
   Result<Packet> ask(const Json& request) {
+    // Before a socket is taken: what cannot be sent costs none.
+    BELLJAR_TRY(std::string text, packet_text(request));
     UniqueFd socket;
     {
       std::unique_lock lock(mutex_);
@@ -242,7 +245,7 @@ class Opener::Channel {
       socket = std::move(free_.back());
       free_.pop_back();
     }
-    auto reply = exchange(socket.get(), request);
+    auto reply = exchange(socket.get(), std::move(text));
     {
       const std::lock_guard lock(mutex_);
       // A socket on which an answer is late would give it to the next who asks.
@@ -264,8 +267,8 @@ class Opener::Channel {
   }
 
  private:
-  static Result<Packet> exchange(int socket, const Json& request) {
-    BELLJAR_CHECK(send_packet(socket, request));
+  static Result<Packet> exchange(int socket, std::string text) {
+    BELLJAR_CHECK(send_packet(socket, std::move(text)));
     BELLJAR_TRY(auto packet, receive_packet(socket));
     if (!packet) return fail(ErrorCode::unavailable, "the opener is gone");
     return *std::move(packet);

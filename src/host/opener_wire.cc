@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -14,12 +15,24 @@ namespace {
 
 constexpr std::size_t maximum_packet = 160 * 1024;
 
+/// Depth is bounded by the parser.
+bool has_fraction(const Json& json) {
+  if (json.is_structured()) return std::any_of(json.begin(), json.end(), has_fraction);
+  return json.is_number_float();
+}
+
 }  // namespace
 
-Result<void> send_packet(int socket, const Json& json, int descriptor) {
-  // Paths are bytes; what is not UTF-8 travels as it is, in a form that JSON can hold.
-  std::string text = json.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (text.size() > maximum_packet) return fail(ErrorCode::internal, "a packet is too large");
+Result<std::string> packet_text(const Json& json) {
+  // A guest's paths are UTF-8. A link's target, which is not always, could not reach it either.
+  std::string text = to_text(json);
+  if (text.size() > maximum_packet) {
+    return fail(ErrorCode::storage, "its rules over files are too many for the opener");
+  }
+  return text;
+}
+
+Result<void> send_packet(int socket, std::string text, int descriptor) {
   iovec part{.iov_base = text.data(), .iov_len = text.size()};
   msghdr message{};
   message.msg_iov = &part;
@@ -62,9 +75,15 @@ Result<std::optional<Packet>> receive_packet(int socket) {
     std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
     packet.descriptor.reset(descriptor);
   }
-  BELLJAR_TRY(packet.json,
-              parse_json({buffer.data(), static_cast<std::size_t>(count)}, Bytes{maximum_packet}));
+  BELLJAR_TRY(packet.json, parse_packet({buffer.data(), static_cast<std::size_t>(count)}));
   return packet;
+}
+
+Result<Json> parse_packet(std::string_view text) {
+  BELLJAR_TRY(Json json, parse_json(text, Bytes{maximum_packet}));
+  // A fraction, or a number beyond 64 bits, would be converted to whatever comes out.
+  if (has_fraction(json)) return fail(ErrorCode::invalid_argument, "a number is not a whole one");
+  return json;
 }
 
 Json to_json(const policy::StorageRule& rule) {

@@ -17,9 +17,13 @@ struct Packet {
   UniqueFd descriptor;
 };
 
-[[nodiscard]] Result<void> send_packet(int socket, const Json& json, int descriptor = -1);
+[[nodiscard]] Result<void> send_packet(int socket, std::string text, int descriptor = -1);
+/// JSON as the text of a packet; an error where it would be too large for one.
+[[nodiscard]] Result<std::string> packet_text(const Json& json);
 /// Nothing where the other side has gone.
 [[nodiscard]] Result<std::optional<Packet>> receive_packet(int socket);
+/// The JSON of a packet, in which all numbers are whole.
+[[nodiscard]] Result<Json> parse_packet(std::string_view text);
 
 [[nodiscard]] Json to_json(const policy::Mount& mount);
 [[nodiscard]] Json to_json(const policy::StorageRule& rule);

@@ -52,9 +52,7 @@ Result<Json> parse_json(std::string_view text, Bytes limit) {
 void append_json_string(std::string& out, std::string_view text) {
   constexpr std::string_view hex = "0123456789abcdef";
   if (!is_utf8(text)) {
-    const Json repaired = std::string(text);
-    out += repaired.dump(-1, ' ', false, Json::error_handler_t::replace);
-    return;
+    return append_json_string(out, clean_utf8(text));
   }
   out.push_back('"');
   std::size_t start = 0;
@@ -77,6 +75,10 @@ void append_json_string(std::string& out, std::string_view text) {
   }
   out.append(text, start, text.size() - start);
   out.push_back('"');
+}
+
+std::string to_text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string json_string(std::string_view text) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "support/text.h"
+
 namespace belljar {
 namespace {
 
@@ -20,6 +22,15 @@ TEST(JsonText, OrdinaryTextIsReadAndKeysKeepTheirOrder) {
   const auto json = parse_json(R"({"z": 1, "a": [true, null, "é", 1.5]})", limit);
   ASSERT_TRUE(json) << json.error().describe();
   EXPECT_EQ(json->dump(), R"({"z":1,"a":[true,null,"é",1.5]})");
+}
+
+TEST(JsonText, MalformedTextIsRepairedInOneWay) {
+  for (const std::string_view text :
+       {"\xE5\xA8"sv, "a\xE5\xA8\0b"sv, "\xFF\xFE"sv, "\xF0\x9F\x98"sv}) {
+    const auto json = parse_json(json_string(text), limit);
+    ASSERT_TRUE(json) << json.error().message();
+    EXPECT_EQ(json->get<std::string>(), clean_utf8(text));
+  }
 }
 
 TEST(JsonText, AKeyThatIsGivenTwiceIsRefusedByName) {

@@ -60,7 +60,8 @@ Result<Bytes> parse_bytes(std::string_view text) {
 Result<std::chrono::nanoseconds> parse_duration(std::string_view text) {
   BELLJAR_TRY(const auto value,
               parse_quantity(text, time_units, "a duration", "250us, 20ms, 5s, 2m or 1h"));
-  return std::chrono::nanoseconds(value);
+  // What is written back is in microseconds at the finest.
+  return std::chrono::round<std::chrono::microseconds>(std::chrono::nanoseconds(value));
 }
 
 Result<std::uint64_t> parse_count(std::string_view text) {

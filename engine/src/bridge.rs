@@ -99,7 +99,7 @@ pub mod ffi {
         output: u64,
         /// Open files and sockets.
         handles: u32,
-        /// Bytes that the call may write to files, and the largest file it may make.
+        /// Bytes that the call may write to files, or make them grow by.
         written: u64,
         /// Deterministic clocks and randomness, for tests and replays.
         seeded: bool,

@@ -270,10 +270,8 @@ impl Run {
                 outcome.allowed = self.fuel;
             }
         }
-        let sound = matches!(
-            outcome.kind,
-            OutcomeKind::Returned | OutcomeKind::ToolError | OutcomeKind::BadArguments
-        );
+        // Arguments that turn out to be wrong only here have left the instance half-entered.
+        let sound = matches!(outcome.kind, OutcomeKind::Returned | OutcomeKind::ToolError);
         match self.live {
             // A live instance outlives calls that ended properly while handles to it are out.
             Some(live) if sound => {

@@ -42,6 +42,11 @@ pub fn guarded<T>(what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
     }
 }
 
+/// An error of a library, with its causes in its one line.
+pub(crate) fn with_causes(error: impl std::fmt::Display) -> Error {
+    format_err!("{error:#}")
+}
+
 /// Compiles `bytes`: a component, a core module, or the text form of either.
 ///
 /// Errors say what is wrong with the input. This is meant to run in a process of its own: a
@@ -73,9 +78,8 @@ pub fn inject_docs(wit: &str, component: &[u8]) -> Result<Vec<u8>> {
             bail!("not a component: only components carry documentation");
         }
         let mut resolve = Resolve { all_features: true, ..Resolve::default() };
-        let (package, _) = resolve.push_path(wit).map_err(Error::from_anyhow)?;
-        let data =
-            PackageMetadata::extract(&resolve, package).encode().map_err(Error::from_anyhow)?;
+        let (package, _) = resolve.push_path(wit).map_err(with_causes)?;
+        let data = PackageMetadata::extract(&resolve, package).encode().map_err(with_causes)?;
         let mut output = without_section(component, PackageMetadata::SECTION_NAME)?;
         let section = wasm_encoder::CustomSection {
             name: PackageMetadata::SECTION_NAME.into(),

@@ -11,7 +11,7 @@
 //!
 //! A type is the name of a primitive, or an index into `types`. Keys without a value are left out.
 
-use crate::compile::without_section;
+use crate::compile::{with_causes, without_section};
 use crate::wrap::Kind;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
@@ -38,7 +38,7 @@ pub fn describe(kind: Kind, component: &[u8]) -> Result<String> {
     // The section names worlds as their source did, where a component has one called "root": the
     // decoder would refuse it.
     let bare = without_section(component, PackageMetadata::SECTION_NAME)?;
-    let DecodedWasm::Component(resolve, world) = decode(&bare).map_err(Error::from_anyhow)? else {
+    let DecodedWasm::Component(resolve, world) = decode(&bare).map_err(with_causes)? else {
         bail!("this is a WIT package, not a component: it holds types and no code");
     };
     let mut describer = Describer {

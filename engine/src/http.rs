@@ -27,6 +27,8 @@ struct Inner {
     buffered: usize,
     ended: bool,
     failure: Option<Error>,
+    /// The exchange is over, however it ended: nobody takes more of the request's body.
+    over: bool,
     /// The sender was told to pause and has to be resumed.
     paused: bool,
     waker: Option<Waker>,
@@ -79,12 +81,20 @@ impl HttpExchange {
 
     /// The end of the response's body.
     pub fn end(&self) {
-        self.0.update(|inner| inner.ended = true);
+        self.0.update(|inner| {
+            inner.ended = true;
+            inner.over = true;
+        });
+        self.0.body_wanted.notify_one();
     }
 
     /// The end of the exchange, whatever it had come to.
     pub fn fail(&self, failure: HttpFailure, message: &str) {
-        self.0.update(|inner| inner.failure = Some(error(failure, message)));
+        self.0.update(|inner| {
+            inner.failure = Some(error(failure, message));
+            inner.over = true;
+        });
+        self.0.body_wanted.notify_one();
     }
 
     /// The sender can take more of the request's body.
@@ -177,6 +187,10 @@ async fn upload(mut body: WasiBody, shared: Arc<Shared>, sender: Arc<UniquePtr<H
             && !sender.provide(&data)
         {
             shared.body_wanted.notified().await;
+            // A server may answer before it has read all. Dropping the body tells the guest.
+            if shared.lock().over {
+                return;
+            }
         }
     }
     sender.finish();

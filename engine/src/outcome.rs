@@ -75,7 +75,11 @@ pub fn classify(error: &Error, growth: Option<&LimitReached>) -> Outcome {
         return fault("no sandbox is free");
     }
     if says(error, WRONG_RESOURCE) {
-        return refused("a handle is of another kind of resource than this function takes".into());
+        return refused(
+            "a handle is of another kind of resource than this function takes; the instance \
+             behind it has ended"
+                .into(),
+        );
     }
     let stopped_by = match error.downcast_ref::<Trap>() {
         Some(Trap::StackOverflow) => {

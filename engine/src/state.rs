@@ -91,6 +91,8 @@ impl State {
                 .stderr(Output::new(self.host.clone(), 2));
         }
         let host = self.host.clone();
+        // Sockets can be made, but each address is asked about: so a refusal gets its name.
+        builder.allow_tcp(true).allow_udp(true);
         builder.socket_addr_check(move |address, reason| {
             let host = host.clone();
             let question = move || {

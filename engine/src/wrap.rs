@@ -1,10 +1,11 @@
 //! From whatever was given to a component: one way for all that comes later.
 
+use crate::compile::with_causes;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use wasi_preview1_component_adapter_provider as adapters;
 use wasmparser::{ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
-use wasmtime::{Error, Result, bail, format_err};
+use wasmtime::{Result, bail, format_err};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use wit_parser::Resolve;
 
@@ -121,7 +122,7 @@ fn wrap_module(module: &[u8]) -> Result<Vec<u8>> {
         .module(&module)
         .and_then(|encoder| encoder.adapter(WASI_MODULE, adapter))
         .and_then(|encoder| encoder.validate(true).encode())
-        .map_err(Error::from_anyhow)
+        .map_err(with_causes)
 }
 
 /// Gives a module of plain numeric functions a world of its own.
@@ -156,11 +157,11 @@ fn with_numeric_world(module: &[u8], outline: &Outline) -> Result<Vec<u8>> {
     let mut resolve = Resolve::default();
     let package = resolve
         .push_str("module.wit", &format!("package belljar:core;\nworld core {{\n{functions}}}\n"))
-        .map_err(Error::from_anyhow)?;
-    let world = resolve.select_world(&[package], None).map_err(Error::from_anyhow)?;
+        .map_err(with_causes)?;
+    let world = resolve.select_world(&[package], None).map_err(with_causes)?;
     let mut renamed = rename_exports(module, &renames)?;
     embed_component_metadata(&mut renamed, &resolve, world, StringEncoding::UTF8)
-        .map_err(Error::from_anyhow)?;
+        .map_err(with_causes)?;
     Ok(renamed)
 }
 

@@ -75,6 +75,8 @@ Result<std::string> read_back(const UniqueFd& file, Bytes limit) {
 Result<CompiledComponent> Compiler::compile(std::string_view wasm, bool fuel,
                                             const std::stop_token& stop,
                                             const Progress& progress) const {
+  const auto cancelled = [] { return fail(ErrorCode::unavailable, "compiling was cancelled"); };
+  if (stop.stop_requested()) return cancelled();
   BELLJAR_TRY(const UniqueFd input, memory_file("belljar-input"));
   BELLJAR_CHECK(write_all(input.get(), wasm));
   ::fcntl(input.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL);
@@ -117,7 +119,7 @@ Result<CompiledComponent> Compiler::compile(std::string_view wasm, bool fuel,
   const auto began = steady_clock::now();
   while (!child.ended_within(progress_interval)) {
     const auto passed = std::chrono::duration_cast<milliseconds>(steady_clock::now() - began);
-    if (stop.stop_requested()) return fail(ErrorCode::unavailable, "compiling was cancelled");
+    if (stop.stop_requested()) return cancelled();
     if (passed > limits_.time) {
       return fail(ErrorCode::load_failed, "compiling takes longer than {} seconds",
                   limits_.time.count());
@@ -137,6 +139,10 @@ Result<CompiledComponent> Compiler::compile(std::string_view wasm, bool fuel,
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU) {
     return fail(ErrorCode::load_failed, "compiling takes longer than {} seconds",
                 limits_.time.count());
+  }
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXFSZ) {
+    return fail(ErrorCode::load_failed, "its compiled code is larger than {}",
+                format_bytes(limits_.output));
   }
   if (WIFSIGNALED(status)) {
     // Running out of memory ends in an abort, nesting too deep in a fault of the stack.

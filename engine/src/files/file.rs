@@ -100,12 +100,13 @@ impl OpenFile {
         let descriptor = self.descriptor.clone();
         let work = move || -> io::Result<usize> {
             let length = bytes.len() as u64;
+            let size = rustix::fs::fstat(&*descriptor).map_err(error)?.st_size as u64;
             let start = match place {
                 Place::At(offset) => offset,
-                Place::End => rustix::fs::fstat(&*descriptor).map_err(error)?.st_size as u64,
+                Place::End => size,
             };
             let end = start.checked_add(length).ok_or_else(|| error(Errno::FBIG))?;
-            counts.write(length, end)?;
+            counts.write(length.max(end.saturating_sub(size)))?;
             let mut written = 0;
             while written < bytes.len() {
                 let slices = &[IoSlice::new(&bytes[written..])];
@@ -136,7 +137,7 @@ impl OpenFile {
         self.writable()?;
         self.files.still_granted().await?;
         let current = self.status().await?.size;
-        self.files.counts.write(size.saturating_sub(current), size)?;
+        self.files.counts.write(size.saturating_sub(current))?;
         self.blocking(move |descriptor| rustix::fs::ftruncate(descriptor, size)).await
     }
 

@@ -13,6 +13,7 @@ use crate::state::State;
 use cxx::SharedPtr;
 pub use file::OpenFile;
 use rustix::io::Errno;
+use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -22,8 +23,8 @@ use wasmtime::component::Linker;
 
 /// The longest path that is handed to the host.
 const PATH_LIMIT: usize = 4_096;
-/// Entries of one directory that are read for a 0.2 guest, which gets them all at once.
-const ENTRY_LIMIT: usize = 1 << 16;
+/// Entries of a directory that are read at once.
+const ENTRIES_AHEAD: usize = 64;
 
 /// Adds both versions of the interface, in place of the standard ones.
 pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
@@ -62,16 +63,15 @@ impl FileUse {
         }
     }
 
-    /// Counts bytes that are about to be written, and refuses a file larger than the quota even
-    /// where most of it would be a hole.
-    fn write(&self, bytes: u64, end: u64) -> io::Result<()> {
+    /// Counts bytes that are about to be written. What a file grows by counts as well, also where
+    /// most of that would be a hole.
+    fn write(&self, bytes: u64) -> io::Result<()> {
         let allowed = self.written_allowed;
         let fits = |written: u64| written.checked_add(bytes).filter(|total| *total <= allowed);
-        let counted = self.written.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits);
-        if end > allowed || counted.is_err() {
-            return Err(error(Errno::DQUOT));
+        match self.written.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
+            Ok(_) => Ok(()),
+            Err(_) => Err(error(Errno::DQUOT)),
         }
-        Ok(())
     }
 }
 
@@ -276,13 +276,19 @@ impl Files {
         Ok(Descriptor::File(Arc::new(file)))
     }
 
-    /// A directory opened for reading its entries.
-    async fn open_entries(&self, directory: &Directory) -> io::Result<OwnedFd> {
+    /// A directory opened for reading its entries, which is a handle like an open file.
+    async fn read_entries(&self, directory: &Directory) -> io::Result<EntryReader> {
+        let count = self.counts.open()?;
         let mut request = request(FileOperation::Open, directory.mount, directory.path.clone());
         request.directory = true;
         request.read = true;
         request.follow = true;
-        self.ask(request).await?.descriptor.ok_or_else(|| error(Errno::IO))
+        let opened = self.ask(request).await?.descriptor.ok_or_else(|| error(Errno::IO))?;
+        Ok(EntryReader {
+            rest: Some(Box::new(entries(opened)?)),
+            read: VecDeque::new(),
+            _count: count,
+        })
     }
 
     async fn status(&self, descriptor: &Descriptor) -> io::Result<FileStatus> {
@@ -382,6 +388,33 @@ fn file_type(mode: u32) -> rustix::fs::FileType {
 struct Entry {
     name: String,
     kind: rustix::fs::FileType,
+}
+
+/// A directory that is being read, a few entries at a time: what a guest does not ask for takes no
+/// memory, and no thread waits for it to ask.
+struct EntryReader {
+    /// Absent at the end, and while a thread reads.
+    rest: Option<Box<dyn Iterator<Item = io::Result<Entry>> + Send>>,
+    read: VecDeque<io::Result<Entry>>,
+    _count: HandleCount,
+}
+
+impl EntryReader {
+    async fn next(&mut self) -> Option<io::Result<Entry>> {
+        if self.read.is_empty()
+            && let Some(mut rest) = self.rest.take()
+        {
+            let work = move || (rest.by_ref().take(ENTRIES_AHEAD).collect::<VecDeque<_>>(), rest);
+            match tokio::task::spawn_blocking(work).await {
+                Ok((read, rest)) => {
+                    self.rest = (!read.is_empty()).then_some(rest);
+                    self.read = read;
+                }
+                Err(_) => return Some(Err(io::ErrorKind::Interrupted.into())),
+            }
+        }
+        self.read.pop_front()
+    }
 }
 
 /// Reads the entries of an open directory, without itself and its parent. Blocks. Nothing is opened

@@ -2,11 +2,10 @@
 
 use super::file::Place;
 use super::streams::{FileInput, FileOutput};
-use super::{Descriptor, ENTRY_LIMIT, Entry, Files, OpenHow, entries, error, file_type};
+use super::{Descriptor, EntryReader, Files, OpenHow, file_type};
 use crate::bridge::ffi::{FileOperation, FileStatus};
 use crate::state::{Guest, GuestView, State};
 use rustix::fs::FileType;
-use rustix::io::Errno;
 use std::io;
 use std::time::SystemTime;
 use wasmtime::component::{Linker, Resource};
@@ -24,14 +23,13 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 type Fd = Resource<types::Descriptor>;
-type Entries = std::vec::IntoIter<Entry>;
 
 // The standard bindings fix the Rust types of the resources; only the numbers in them are used.
 fn fd(descriptor: &Fd) -> Resource<Descriptor> {
     Resource::new_borrow(descriptor.rep())
 }
 
-fn entry_stream(stream: &Resource<types::DirectoryEntryStream>) -> Resource<Entries> {
+fn entry_stream(stream: &Resource<types::DirectoryEntryStream>) -> Resource<EntryReader> {
     Resource::new_borrow(stream.rep())
 }
 
@@ -208,14 +206,8 @@ impl types::HostDescriptor for GuestView<'_> {
 
     async fn read_directory(&mut self, fd: Fd) -> FsResult<Resource<types::DirectoryEntryStream>> {
         let descriptor = self.descriptor(&fd)?;
-        let opened = self.files().open_entries(descriptor.directory()?).await?;
-        let read = move || entries(opened)?.take(ENTRY_LIMIT + 1).collect::<io::Result<Vec<_>>>();
-        let read = tokio::task::spawn_blocking(read).await;
-        let entries = read.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))?;
-        if entries.len() > ENTRY_LIMIT {
-            return Err(error(Errno::OVERFLOW).into());
-        }
-        Ok(Resource::new_own(self.table.push(entries.into_iter())?.rep()))
+        let entries = self.files().read_entries(descriptor.directory()?).await?;
+        Ok(Resource::new_own(self.table.push(entries)?.rep()))
     }
 
     async fn create_directory_at(&mut self, fd: Fd, path: String) -> FsResult<()> {
@@ -382,12 +374,12 @@ impl types::HostDirectoryEntryStream for GuestView<'_> {
         &mut self,
         stream: Resource<types::DirectoryEntryStream>,
     ) -> FsResult<Option<DirectoryEntry>> {
-        let entry = self.table.get_mut(&entry_stream(&stream))?.next();
+        let entry = self.table.get_mut(&entry_stream(&stream))?.next().await.transpose()?;
         Ok(entry.map(|entry| DirectoryEntry { type_: kind(entry.kind), name: entry.name }))
     }
 
     fn drop(&mut self, stream: Resource<types::DirectoryEntryStream>) -> wasmtime::Result<()> {
-        self.table.delete(Resource::<Entries>::new_own(stream.rep()))?;
+        self.table.delete(Resource::<EntryReader>::new_own(stream.rep()))?;
         Ok(())
     }
 }

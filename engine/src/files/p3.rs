@@ -256,37 +256,31 @@ impl<D: 'static> StreamConsumer<D> for Writing {
     }
 }
 
-/// Gives a directory's entries to the guest, as a thread reads them.
+/// Gives a directory's entries to the guest, as it takes them.
 struct Listing {
     entries: mpsc::Receiver<io::Result<DirectoryEntry>>,
     ended: Option<Ended>,
 }
 
-/// Entries that wait for the guest.
-const LISTED_AHEAD: usize = 64;
-
 impl Listing {
     fn begin(files: Files, descriptor: Descriptor, ended: Ended) -> Self {
-        let (sender, entries) = mpsc::channel(LISTED_AHEAD);
+        let (sender, entries) = mpsc::channel(1);
         tokio::spawn(async move {
             let opened = match descriptor.directory() {
-                Ok(directory) => files.open_entries(directory).await,
+                Ok(directory) => files.read_entries(directory).await,
                 Err(error) => Err(error),
             };
-            let list = sender.clone();
-            let read = move || -> io::Result<()> {
-                for entry in super::entries(opened?)? {
-                    let entry = entry?;
-                    let entry = DirectoryEntry { type_: kind(entry.kind), name: entry.name };
-                    if list.blocking_send(Ok(entry)).is_err() {
-                        break;
-                    }
-                }
-                Ok(())
+            let mut reader = match opened {
+                Ok(reader) => reader,
+                Err(error) => return drop(sender.send(Err(error)).await),
             };
-            let read = tokio::task::spawn_blocking(read).await;
-            if let Err(error) = read.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into())) {
-                let _ = sender.send(Err(error)).await;
+            while let Some(entry) = reader.next().await {
+                let entry =
+                    entry.map(|one| DirectoryEntry { type_: kind(one.kind), name: one.name });
+                let last = entry.is_err();
+                if sender.send(entry).await.is_err() || last {
+                    return;
+                }
             }
         });
         Listing { entries, ended: Some(ended) }

@@ -96,7 +96,7 @@ class PolicyCommand final : public Command {
     BELLJAR_TRY(const auto effective, administration.grants().effective(component, ""));
     policy::Sources sources;
     sources.granted = effective.documents;
-    sources.ceiling = administration.settings().ceiling;
+    sources.ceilings = administration.settings().ceilings;
     const auto snapshot = policy::Snapshot::compile(std::move(sources));
     Json json = {{"component", component.name},
                  {"digest", "sha256:" + component.digest},
@@ -176,7 +176,8 @@ class PolicyCommand final : public Command {
     Json requests = Json::array();
     for (const Json& request : json["requests"]) {
       requests.push_back(fmt::format("{}  {}  {}", request["id"].get<std::string>(),
-                                     one_line(request["permission"].get<std::string>(), 200),
+                                     // All of it: it is what would be granted.
+                                     request["permission"].get<std::string>(),
                                      one_line(request["reason"].get<std::string>(), 200)));
     }
     section("asked for", requests);

@@ -211,7 +211,9 @@ Result<Grant> parse_grant(std::string_view text, const std::filesystem::path& fo
   const std::string_view value = text.substr(equals + 1);
   BELLJAR_TRY(const Document document,
               in_context(read(kind, value, folder), std::string(name_of(kind))));
-  return Grant{kind, canonical(kind, value, document)};
+  Grant grant{kind, canonical(kind, value, document)};
+  BELLJAR_CHECK(check_shows_as_it_is(grant.value));
+  return grant;
 }
 
 Result<void> apply_grant(Document& document, const Grant& grant) {

@@ -130,6 +130,16 @@ TEST(Grants, ACapabilityIsAnInterface) {
   EXPECT_THAT(canonical("capability="), HasSubstr("needs an interface"));
 }
 
+TEST(Grants, WhatATerminalWouldShowAsSomethingElseIsRefused) {
+  for (const char* const text : {"environment=A=\x1b[2K", "storage=/etc\n  asked for r-deadbeef",
+                                 "capability=a\rb", "environment=A=\u202Ebcd", "storage=/a\tb"}) {
+    const auto grant = parse_grant(text, "/p");
+    ASSERT_FALSE(grant) << text;
+    EXPECT_THAT(grant.error().message(), HasSubstr("control, escape or direction")) << text;
+  }
+  EXPECT_TRUE(parse_grant("storage=/srv/Größe/数据", "/p"));
+}
+
 TEST(Grants, AnUnknownKindIsMetWithTheOneThatWasMeant) {
   EXPECT_THAT(canonical("netwrok=a.example"), HasSubstr("did you mean network?"));
   EXPECT_THAT(canonical("everything=yes"), HasSubstr("use storage, network"));

@@ -130,16 +130,8 @@ Result<HostPattern> HostPattern::parse(std::string_view text) {
   return pattern;
 }
 
-HostPattern HostPattern::any() {
-  HostPattern pattern;
-  pattern.kind_ = Kind::any;
-  pattern.text_ = "*";
-  return pattern;
-}
-
 bool HostPattern::matches(const Host& host) const {
   switch (kind_) {
-    case Kind::any: return true;
     case Kind::exact: return host == host_;
     case Kind::below:
       return !host.address && host.name.size() > host_.name.size() + 1 &&
@@ -150,8 +142,8 @@ bool HostPattern::matches(const Host& host) const {
 }
 
 bool HostPattern::covers(const HostPattern& other) const {
-  if (kind_ == Kind::any || *this == other) return true;
-  return kind_ == Kind::below && other.kind_ != Kind::any && matches(other.host_);
+  if (*this == other) return true;
+  return kind_ == Kind::below && matches(other.host_);
 }
 
 std::optional<Host> HostPattern::exact() const {

@@ -31,8 +31,6 @@ struct Host {
 class HostPattern {
  public:
   [[nodiscard]] static Result<HostPattern> parse(std::string_view text);
-  /// Matches every host; only an operator's ceiling or an old policy's deny may say that.
-  [[nodiscard]] static HostPattern any();
 
   [[nodiscard]] bool matches(const Host& host) const;
   /// Matches every host that `other` matches.
@@ -44,7 +42,7 @@ class HostPattern {
   friend bool operator==(const HostPattern&, const HostPattern&) = default;
 
  private:
-  enum class Kind { exact, below, any };
+  enum class Kind { exact, below };
   Kind kind_ = Kind::exact;
   Host host_;
   std::string text_;

@@ -68,6 +68,12 @@ Result<PathPattern> PathPattern::parse(std::string_view text) {
         "\"{}\": a path pattern has no query, fragment or blank; queries are always allowed",
         one_line(text, 80));
   }
+  if (text.find("**") != std::string_view::npos) {
+    return fail(ErrorCode::invalid_argument,
+                "\"{}\": a star does not go beyond its segment; write /* at the end for everything "
+                "below",
+                one_line(text, 80));
+  }
   BELLJAR_TRY(auto canonical, canonical_path(text));
   PathPattern pattern;
   pattern.text_ = std::move(canonical);

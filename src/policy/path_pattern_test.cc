@@ -122,16 +122,14 @@ TEST(PathPatterns, AnEncodedStarIsNoWildcard) {
 }
 
 TEST(PathPatterns, AreMatchedInTimeThatDoesNotExplode) {
-  const std::string pattern = "/" + std::string(200, '*') + "b";
-  EXPECT_FALSE(covers(pattern, "/" + std::string(20'000, 'a')));
   std::string stars = "/";
   for (int i = 0; i < 100; ++i) stars += "*a";
   EXPECT_FALSE(covers(stars + "b", "/" + std::string(2'000, 'a')));
 }
 
 TEST(PathPatterns, ThatCouldNeverMatchAreRefused) {
-  for (const char* text :
-       {"", "v1/*", "*", "/a?b", "/a#b", "/a b", "/a//b", "/a%2fb", "/a\\b", "/%"}) {
+  for (const char* text : {"", "v1/*", "*", "/admin/**", "/**", "/a**b", "/a?b", "/a#b", "/a b",
+                           "/a//b", "/a%2fb", "/a\\b", "/%"}) {
     EXPECT_FALSE(PathPattern::parse(text)) << "\"" << text << "\"";
   }
 }

@@ -212,6 +212,14 @@ Result<std::string> guest_path(std::string_view path) {
   return clean.empty() ? "/" : clean;
 }
 
+Result<void> check_shows_as_it_is(std::string_view text) {
+  if (one_line(text, text.size() + 1) == text) return {};
+  return fail(ErrorCode::invalid_argument,
+              "\"{}\": it has control, escape or direction characters in it, which could show you "
+              "something else than you grant",
+              one_line(text, 80));
+}
+
 std::string default_guest_path(std::string_view written, bool absolute) {
   for (const std::string_view glob : {"/**", "/*"}) {
     if (written.ends_with(glob)) written.remove_suffix(glob.size());
@@ -295,9 +303,10 @@ std::string describe(const SocketRule& rule) {
 }
 
 std::string describe(const StorageRule& rule) {
-  return fmt::format(
-      "{} at {} ({}{}{})", rule.host.native(), rule.guest, rule.access.read ? "read" : "",
-      rule.access.read && rule.access.write ? ", " : "", rule.access.write ? "write" : "");
+  return fmt::format("{} at {} ({}{}{}{})", rule.host.native(), rule.guest,
+                     rule.access.read ? "read" : "",
+                     rule.access.read && rule.access.write ? ", " : "",
+                     rule.access.write ? "write" : "", rule.hardlinks ? ", hard links" : "");
 }
 
 std::string describe(const SecretRule& rule) {

@@ -27,6 +27,9 @@ enum class Defaults { https, everything };
 
 /// A path in the guest: absolute, without `.` and `..`, without a slash at the end.
 [[nodiscard]] Result<std::string> guest_path(std::string_view path);
+/// Refuses text that a terminal would show as something else than it is: what a person reads is
+/// what they grant.
+[[nodiscard]] Result<void> check_shows_as_it_is(std::string_view text);
 /// Where a folder is found where nobody says: at the path as it was written. Absolute unless
 /// `absolute` is false, which version 1.0 wants.
 [[nodiscard]] std::string default_guest_path(std::string_view written, bool absolute);

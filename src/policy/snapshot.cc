@@ -113,6 +113,21 @@ const SocketRule* match(const std::vector<SocketRule>& rules, Transport transpor
   return nullptr;
 }
 
+/// Whether a host is closed for everything at this port, or at some port where none is given: by a
+/// rule that names neither scheme nor methods nor paths, for the host is what it closes.
+bool closes_host(const Document& document, std::optional<std::uint16_t> port,
+                 std::span<const Host> names) {
+  return std::any_of(
+      document.network_denied.begin(), document.network_denied.end(), [&](const NetworkRule& rule) {
+        const bool at_port = !rule.port || (port && *rule.port == *port);
+        const bool all_of_it =
+            rule.methods.empty() && rule.paths.empty() && rule.schemes.size() > 1;
+        return all_of_it && at_port &&
+               std::any_of(names.begin(), names.end(),
+                           [&](const Host& name) { return rule.host.matches(name); });
+      });
+}
+
 bool contains(const std::vector<Cidr>& ranges, const Address& address) {
   return std::any_of(ranges.begin(), ranges.end(),
                      [&](const Cidr& range) { return range.contains(address); });
@@ -168,6 +183,13 @@ bool covers(const SecretRule& bound, const SecretRule& rule) {
   return !bound.host || !rule.host || bound.host->covers(*rule.host);
 }
 
+/// Whether the manifest and every ceiling allow a rule.
+template <typename Allows>
+bool allowed_by_all(const Sources& sources, Allows allows) {
+  return (!sources.manifest || allows(*sources.manifest)) &&
+         std::all_of(sources.ceilings.begin(), sources.ceilings.end(), allows);
+}
+
 constexpr std::string_view manifest_name = "the component's manifest";
 constexpr std::string_view ceiling_name = "the operator's ceiling";
 
@@ -188,34 +210,34 @@ Snapshot::Snapshot(Sources sources) : epoch_(sources.epoch) {
   compile_mounts(sources);
   compile_limits(sources);
   for (EnvironmentRule& rule : granted_.environment) {
-    const auto allows = [&](const std::optional<Document>& bound) {
-      return !bound || !bound->has_environment ||
-             std::any_of(bound->environment.begin(), bound->environment.end(),
+    const auto allows = [&](const Document& bound) {
+      return !bound.has_environment ||
+             std::any_of(bound.environment.begin(), bound.environment.end(),
                          [&](const EnvironmentRule& other) { return other.key == rule.key; });
     };
-    if (allows(sources.manifest) && allows(sources.ceiling)) environment_.push_back(rule);
+    if (allowed_by_all(sources, allows)) environment_.push_back(rule);
   }
   for (SecretRule& rule : granted_.secrets) {
-    const auto allows = [&](const std::optional<Document>& bound) {
-      return !bound || !bound->has_secrets ||
-             std::any_of(bound->secrets.begin(), bound->secrets.end(),
+    const auto allows = [&](const Document& bound) {
+      return !bound.has_secrets ||
+             std::any_of(bound.secrets.begin(), bound.secrets.end(),
                          [&](const SecretRule& other) { return covers(other, rule); });
     };
-    if (allows(sources.manifest) && allows(sources.ceiling)) secrets_.push_back(rule);
+    if (allowed_by_all(sources, allows)) secrets_.push_back(rule);
   }
   if (sources.manifest) bounds_.emplace_back(manifest_name, std::move(*sources.manifest));
-  if (sources.ceiling) bounds_.emplace_back(ceiling_name, std::move(*sources.ceiling));
+  for (Document& ceiling : sources.ceilings) bounds_.emplace_back(ceiling_name, std::move(ceiling));
 }
 
 void Snapshot::compile_mounts(const Sources& sources) {
   std::vector<StorageRule> denials = granted_.storage_denied;
-  if (sources.ceiling) append(denials, sources.ceiling->storage_denied);
+  for (const Document& ceiling : sources.ceilings) append(denials, ceiling.storage_denied);
   for (StorageRule rule : granted_.storage) {
     if (sources.manifest && sources.manifest->has_storage) {
       keep_within(*sources.manifest, rule, true);
     }
-    if (sources.ceiling && sources.ceiling->has_storage) {
-      keep_within(*sources.ceiling, rule, false);
+    for (const Document& ceiling : sources.ceilings) {
+      if (ceiling.has_storage) keep_within(ceiling, rule, false);
     }
     std::vector<StorageRule> here = denials;
     if (sources.manifest) {
@@ -256,8 +278,8 @@ void Snapshot::compile_mounts(const Sources& sources) {
 void Snapshot::compile_limits(const Sources& sources) {
   const auto take = [&](auto& limit, const auto LimitRules::* rule) {
     if (const auto& granted = granted_.limits.*rule) limit = *granted;
-    if (sources.ceiling) {
-      if (const auto& most = sources.ceiling->limits.*rule) limit = std::min(limit, *most);
+    for (const Document& ceiling : sources.ceilings) {
+      if (const auto& most = ceiling.limits.*rule) limit = std::min(limit, *most);
     }
   };
   take(limits_.memory, &LimitRules::memory);
@@ -271,13 +293,14 @@ void Snapshot::compile_limits(const Sources& sources) {
   take(limits_.requests, &LimitRules::requests);
   // No fuel means no count, so a ceiling on it sets it; a coarser clock gives less away.
   if (granted_.limits.fuel) limits_.fuel = *granted_.limits.fuel;
-  if (sources.ceiling && sources.ceiling->limits.fuel) {
-    const Fuel most = *sources.ceiling->limits.fuel;
+  for (const Document& ceiling : sources.ceilings) {
+    if (!ceiling.limits.fuel) continue;
+    const Fuel most = *ceiling.limits.fuel;
     limits_.fuel = limits_.fuel.value == 0 ? most : std::min(limits_.fuel, most);
   }
   if (granted_.limits.clock) limits_.clock = *granted_.limits.clock;
-  if (sources.ceiling && sources.ceiling->limits.clock) {
-    limits_.clock = std::max(limits_.clock, *sources.ceiling->limits.clock);
+  for (const Document& ceiling : sources.ceilings) {
+    if (ceiling.limits.clock) limits_.clock = std::max(limits_.clock, *ceiling.limits.clock);
   }
 }
 
@@ -315,6 +338,7 @@ Decision Snapshot::decide(const HttpFacts& request) const {
 Decision Snapshot::decide_lookup(const Host& host) const {
   const auto names = [&](const SocketRule& rule) { return rule.host.matches(host); };
   const auto denies = [&](const Document& document, const SocketRule& allowed) {
+    if (closes_host(document, allowed.port, {&host, 1})) return true;
     return std::any_of(document.sockets_denied.begin(), document.sockets_denied.end(),
                        [&](const SocketRule& rule) {
                          return names(rule) && rule.transport == allowed.transport &&
@@ -379,7 +403,10 @@ Decision Snapshot::decide_socket(Transport transport, const Address& address, st
   const std::string target =
       fmt::format("{}:{}:{}", name_of(transport),
                   names.empty() ? literal.url_text() : names.front().url_text(), port);
-  if (match(granted_.sockets_denied, transport, address, port, names) != nullptr) {
+  std::vector<Host> all(names.begin(), names.end());
+  all.push_back(literal);
+  if (match(granted_.sockets_denied, transport, address, port, names) != nullptr ||
+      closes_host(granted_, port, all)) {
     return denied("network.deny", fmt::format("{} is denied by a rule", target));
   }
   const SocketRule* rule = match(granted_.sockets, transport, address, port, names);
@@ -390,6 +417,7 @@ Decision Snapshot::decide_socket(Transport transport, const Address& address, st
   for (const auto& [name, bound] : bounds_) {
     const bool refuses =
         match(bound.sockets_denied, transport, address, port, names) != nullptr ||
+        closes_host(bound, port, all) ||
         (bound.has_network && match(bound.sockets, transport, address, port, names) == nullptr);
     if (refuses) return denied(name, fmt::format("{} does not allow {}", name, target));
   }

@@ -71,7 +71,7 @@ struct Sources {
   /// What the component says it needs. What it does not mention, it does not limit.
   std::optional<Document> manifest;
   /// What the operator allows at most. What it does not mention, it does not limit.
-  std::optional<Document> ceiling;
+  std::vector<Document> ceilings;
   /// The grant epoch that the sources were read at.
   std::uint64_t epoch = 0;
 };

@@ -36,7 +36,7 @@ SnapshotPointer snapshot(Document granted_document, std::optional<Document> mani
                          std::optional<Document> ceiling = {}) {
   return Snapshot::compile({.granted = {std::move(granted_document)},
                             .manifest = std::move(manifest),
-                            .ceiling = std::move(ceiling),
+                            .ceilings = ceiling ? std::vector{*ceiling} : std::vector<Document>{},
                             .epoch = 7});
 }
 
@@ -162,7 +162,7 @@ TEST(NetworkDecisions, ADenialWinsWhereverItStands) {
                                      granted({"network=*.x.example", "network=evil.x.example",
                                               "network=http://evil.x.example"})},
                          .manifest = {},
-                         .ceiling = {},
+                         .ceilings = {},
                          .epoch = 0});
   EXPECT_TRUE(request(policy, "good.x.example"));
   EXPECT_EQ(refusal(request(policy, "evil.x.example")),
@@ -313,6 +313,25 @@ TEST(SocketDecisions, BoundsHoldForSocketsAndLookups) {
       snapshot(granted({"network=tcp:db.example:1"}), {}, denying)->decide_lookup(names[0]));
 }
 
+TEST(SocketDecisions, AHostThatIsDeniedAsAWholeIsDeniedToSocketsToo) {
+  const std::vector<Host> names{*normalize_host("bad.svc.example")};
+  const auto socket = [&](const char* deny) {
+    const auto policy = snapshot(
+        document(std::string("  network: {allow: [{tcp: \"*.svc.example:443\"}], deny: [{") + deny +
+                 "}]}\n"));
+    const bool open(policy->decide_socket(Transport::tcp, *Address::parse("8.8.8.8"), 443, names));
+    EXPECT_EQ(bool(policy->decide_lookup(names[0])), open) << deny;
+    return open;
+  };
+  EXPECT_FALSE(socket("host: bad.svc.example"));
+  EXPECT_FALSE(socket("host: \"*.svc.example\""));
+  EXPECT_FALSE(socket("host: \"bad.svc.example:443\""));
+  EXPECT_TRUE(socket("host: \"bad.svc.example:80\""));
+  EXPECT_TRUE(socket("host: bad.svc.example, methods: [POST]")) << "a rule over HTTP alone";
+  EXPECT_TRUE(socket("host: \"https://bad.svc.example\"")) << "a rule over HTTP alone";
+  EXPECT_TRUE(socket("host: good.svc.example"));
+}
+
 // Remedies.
 
 /// The remedy of a refusal as `belljar grant` takes it.
@@ -435,7 +454,7 @@ TEST(Mounts, OfTwoDocumentsOneMayDenyWhatTheOtherAllows) {
       Snapshot::compile({.granted = {granted({"storage=/srv/a"}),
                                      document("  storage: {deny: [{uri: \"fs:///srv/a\"}]}\n")},
                          .manifest = {},
-                         .ceiling = {},
+                         .ceilings = {},
                          .epoch = 0});
   EXPECT_THAT(policy->mounts(), IsEmpty());
 }
@@ -509,6 +528,20 @@ TEST(Snapshots, VariablesAndSecretsAreBoundedByNameAtEveryLevel) {
   EXPECT_EQ(policy->secrets()[0].name, "key");
   EXPECT_EQ(snapshot(all)->environment().size(), 2U);
   EXPECT_EQ(snapshot(all)->secrets().size(), 3U);
+}
+
+TEST(Snapshots, OfSeveralCeilingsAllHold) {
+  const auto policy = Snapshot::compile(
+      {.granted = {granted({"network=a.example", "network=b.example", "limit=memory=256Mi"})},
+       .manifest = {},
+       .ceilings = {document("  network: {allow: [{host: a.example}, {host: b.example}]}\n"
+                             "  resources: {memory: 200Mi}\n"),
+                    document("  network: {allow: [{host: b.example}]}\n"
+                             "  resources: {memory: 220Mi}\n")},
+       .epoch = 0});
+  EXPECT_FALSE(request(policy, "a.example"));
+  EXPECT_TRUE(request(policy, "b.example"));
+  EXPECT_EQ(policy->limits().memory, Bytes{200 << 20});
 }
 
 TEST(Snapshots, ABoundOnASecretHoldsForItsHostAsWell) {

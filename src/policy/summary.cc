@@ -40,7 +40,13 @@ std::vector<SummaryLine> summarize(const Document& document) {
   Lines lines;
   lines.add_all("storage", document.storage);
   for (const StorageRule& rule : document.storage_denied) {
-    lines.add("storage", rule.host.native(), Effect::deny);
+    const bool both = rule.access.read && rule.access.write;
+    lines.add("storage",
+              fmt::format("{}{}", rule.host.native(),
+                          both               ? ""
+                          : rule.access.read ? " (reading only)"
+                                             : " (writing only)"),
+              Effect::deny);
   }
   lines.add_all("network", document.network);
   lines.add_all("network", document.sockets);

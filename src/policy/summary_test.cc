@@ -62,7 +62,7 @@ TEST(Summaries, OfASnapshotSayWhatHoldsInTheEndAndNotWhatWasGranted) {
       "  storage: {allow: [{uri: \"fs:///srv\", access: [read]}]}\n"
       "  environment: {allow: [{key: B}]}\n  network: {}\n");
   const auto snapshot =
-      Snapshot::compile({.granted = {granted}, .manifest = {}, .ceiling = ceiling, .epoch = 0});
+      Snapshot::compile({.granted = {granted}, .manifest = {}, .ceilings = {ceiling}, .epoch = 0});
   EXPECT_THAT(
       sentences(*snapshot),
       ElementsAre("storage /srv at /srv (read)", "network https://a.example", "environment B",

@@ -65,7 +65,17 @@ CallHost::CallHost(std::shared_ptr<ComponentHost> component, Grip grip, CallInpu
       inputs_(std::move(inputs)),
       files_epoch_(grip_.snapshot->epoch()),
       sockets_epoch_(grip_.snapshot->epoch()),
-      newer_epoch_(grip_.snapshot->epoch()) {}
+      newer_epoch_(grip_.snapshot->epoch()),
+      expires_(grip_.expires.value_or(WallTime::max())) {}
+
+std::uint64_t CallHost::epoch() const {
+  // Grants do not run out so often, nor does the epoch move so far, that the two could meet.
+  constexpr unsigned room = 40;
+  std::uint64_t ran_out = ran_out_.load(std::memory_order_acquire);
+  const WallTime expires = expires_.load(std::memory_order_acquire);
+  if (expires != WallTime::max() && expires <= component_->services().clock.now()) ++ran_out;
+  return component_->permissions().epoch().value() + (ran_out << room);
+}
 
 Result<void> CallHost::prepare() {
   Services& services = component_->services();
@@ -89,6 +99,20 @@ Result<void> CallHost::prepare() {
   return {};
 }
 
+void CallHost::resume(Reached reached) {
+  if (reached.connections.empty()) return;
+  // Looked at again soon: the grants may have changed since the last call.
+  files_epoch_.store(0);
+  sockets_epoch_.store(0);
+  const std::lock_guard lock(mutex_);
+  reached_ = std::move(reached);
+}
+
+Reached CallHost::take_reached() {
+  const std::lock_guard lock(mutex_);
+  return std::exchange(reached_, {});
+}
+
 std::string CallHost::for_the_record(std::string text) const {
   if (!exposed_patterns_) return text;
   return Scrubber(exposed_patterns_).scrub(text);
@@ -98,10 +122,16 @@ std::shared_ptr<const policy::Snapshot> CallHost::newer() {
   const std::uint64_t now = epoch();
   const std::lock_guard lock(mutex_);
   if (newer_epoch_ == now) return newer_;
-  // A short read of the local database, right after somebody changed a grant.
-  auto current = component_->permissions().current(grip_.claimed);
-  newer_ = current ? *std::move(current) : policy::Snapshot::empty();
+  // A short read of the local database, right after somebody changed a grant or one ran out.
+  const auto current = component_->permissions().for_running_call(grip_.claimed);
+  newer_ = current ? (*current)->snapshot : policy::Snapshot::empty();
   newer_epoch_ = now;
+  if (expires_.load() <= component_->services().clock.now()) {
+    // In this order: a look in between finds one change too many, and looks again.
+    ran_out_.fetch_add(1, std::memory_order_acq_rel);
+    expires_.store(current ? (*current)->expires.value_or(WallTime::max()) : WallTime::max(),
+                   std::memory_order_release);
+  }
   return newer_;
 }
 
@@ -141,15 +171,14 @@ bool CallHost::grants_mount(const policy::Snapshot& snapshot, std::uint32_t numb
 bool CallHost::sockets_revoked() noexcept {
   const std::uint64_t now = epoch();
   if (sockets_epoch_.load() == now) return false;
-  const auto snapshot = newer();
-  if (snapshot) {
+  // Connections of a live instance can be older than what this call began with.
+  auto snapshot = newer();
+  if (!snapshot) snapshot = grip_.snapshot;
+  {
     const std::lock_guard lock(mutex_);
-    for (const Connection& connection : connections_) {
-      std::vector<policy::Host> names;
-      const auto [first, last] = names_.equal_range(connection.address);
-      for (auto name = first; name != last; ++name) names.push_back(name->second);
+    for (const Reached::Connection& connection : reached_.connections) {
       if (!snapshot->decide_socket(connection.transport, connection.address, connection.port,
-                                   names)) {
+                                   reached_.names_of(connection.address))) {
         return true;
       }
     }
@@ -345,11 +374,12 @@ bool CallHost::socket(const policy::Address& address, std::uint16_t port, engine
                    use == SocketUse::tcp_listen || use == SocketUse::tcp_accept;
   const policy::Transport transport = tcp ? policy::Transport::tcp : policy::Transport::udp;
   if (use == SocketUse::tcp_bind || use == SocketUse::udp_bind) {
-    // What the system does by itself before a connection; a chosen port would be a service.
+    // What the system does by itself before a connection, which is asked about next; a chosen port
+    // would be a service.
     const auto& bytes = address.bytes();
     const bool unspecified =
         port == 0 && std::all_of(bytes.begin(), bytes.end(), [](auto byte) { return byte == 0; });
-    return unspecified && grip_.snapshot->has_sockets(transport);
+    return unspecified;
   }
   const std::string target =
       fmt::format("{}:{}:{}", policy::name_of(transport), address.text(), port);
@@ -361,8 +391,8 @@ bool CallHost::socket(const policy::Address& address, std::uint16_t port, engine
   std::vector<policy::Host> names;
   {
     const std::lock_guard lock(mutex_);
-    const auto [first, last] = names_.equal_range(address);
-    for (auto name = first; name != last; ++name) names.push_back(name->second);
+    const auto known = reached_.names_of(address);
+    names.assign(known.begin(), known.end());
   }
   const policy::Decision decision = decide_now([&](const policy::Snapshot& snapshot) {
     return snapshot.decide_socket(transport, address, port, names);
@@ -375,7 +405,7 @@ bool CallHost::socket(const policy::Address& address, std::uint16_t port, engine
   {
     const std::lock_guard lock(mutex_);
     // A set, for each datagram comes by here.
-    connections_.insert({transport, address, port});
+    reached_.connections.insert({transport, address, port});
   }
   this->use("network", target, decision.rule);
   return true;
@@ -409,7 +439,10 @@ std::unique_ptr<engine::Pending> CallHost::begin_lookup(
           continue;
         }
         const std::lock_guard lock(self->mutex_);
-        self->names_.emplace(address, host);
+        // A guest that looks names up for ever gets no more of them.
+        if (self->reached_.names.size() >= maximum_targets) break;
+        auto& names = self->reached_.names[address];
+        if (std::find(names.begin(), names.end(), host) == names.end()) names.push_back(host);
         answer.addresses.push_back(address);
       }
       answer.denied = answer.addresses.empty() && !addresses->empty();
@@ -520,9 +553,12 @@ void CallHost::refused(const EgressRequest& request, const policy::Decision& dec
   refuse("network", fmt::format("{} {}", request.method, request.log_url()), decision);
 }
 
+void CallHost::allowed(const EgressRequest& request) {
+  use("network", fmt::format("{} {}", request.method, request.log_url()), "network.allow");
+}
+
 void CallHost::sending(const EgressRequest& request, const std::vector<OutgoingSecret>& secrets,
                        std::move_only_function<void(bool)> durable) {
-  use("network", fmt::format("{} {}", request.method, request.log_url()), "network.allow");
   Services& services = component_->services();
   for (const OutgoingSecret& secret : secrets) {
     services.log.append(

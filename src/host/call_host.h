@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +39,9 @@ class CallHost final : public engine::Host,
   CallHost(std::shared_ptr<ComponentHost> component, Grip grip, CallInputs inputs);
   /// Fetches what the policy gives to the guest itself. May block; called before the call starts.
   [[nodiscard]] Result<void> prepare();
+  /// For a call on a live instance: goes on with what the last one reached.
+  void resume(Reached reached);
+  [[nodiscard]] Reached take_reached();
 
   // engine::Host
   bool grants_changed() noexcept override;
@@ -68,10 +70,12 @@ class CallHost final : public engine::Host,
   Result<std::vector<OutgoingSecret>> secrets_for(const EgressRequest& request) override;
   std::vector<OutgoingSecret> secrets_to_hide() override;
   void refused(const EgressRequest& request, const policy::Decision& decision) override;
+  void allowed(const EgressRequest& request) override;
   void sending(const EgressRequest& request, const std::vector<OutgoingSecret>& secrets,
                std::move_only_function<void(bool)> durable) override;
   void finished(const EgressRequest& request, int status, std::uint64_t received) override;
-  std::uint64_t epoch() const override { return component_->permissions().epoch().value(); }
+  /// The grant epoch, which here moves also when a grant of this call runs out.
+  std::uint64_t epoch() const override;
   const policy::Limits& limits() const override { return grip_.snapshot->limits(); }
 
   /// What was refused so far, in the order of its first time.
@@ -110,20 +114,15 @@ class CallHost final : public engine::Host,
 
   mutable std::mutex mutex_;
   std::uint64_t newer_epoch_;
+  /// When the next grant runs out, and how many have since the call began.
+  std::atomic<WallTime> expires_;
+  std::atomic<std::uint64_t> ran_out_{0};
   std::shared_ptr<const policy::Snapshot> newer_;
   std::vector<Refusal> refusals_;
   /// What was used and how often, by kind and target.
   std::map<std::pair<std::string, std::string>, std::uint32_t> uses_;
   std::vector<std::uint32_t> mounts_in_use_;
-  struct Connection {
-    policy::Transport transport;
-    policy::Address address;
-    std::uint16_t port;
-    friend auto operator<=>(const Connection&, const Connection&) = default;
-  };
-  std::set<Connection> connections_;
-  /// Which names the resolver gave which addresses for, in this call.
-  std::multimap<policy::Address, policy::Host> names_;
+  Reached reached_;
   std::uint32_t files_created_ = 0;
   struct Captured {
     std::string head;

@@ -12,6 +12,7 @@
 #include "host/testing/network.h"
 #include "host/testing/temporary_folder.h"
 #include "store/state.h"
+#include "testing/manual_clock.h"
 
 namespace belljar::host {
 namespace {
@@ -118,7 +119,7 @@ class CallHostTest : public ::testing::Test {
   }
 
   testing::TemporaryFolder folder_;
-  SystemClock clock_;
+  test::ManualClock clock_;
   store::ComponentKey key_{"tool", std::string(64, 'a')};
   KeptLog log_;
   DirectFiles files_;
@@ -183,6 +184,49 @@ TEST_F(CallHostTest, AFolderRevokedBeforeItsFirstUseIsClosedAsWell) {
   revoke();
   EXPECT_EQ(host->file(reading("file")).error, EACCES);
   EXPECT_EQ(host->file(creating("new")).error, EACCES);
+}
+
+TEST_F(CallHostTest, AGrantThatRunsOutIsGoneForACallThatRuns) {
+  const auto grant = policy::storage_grant(folder_.path() / "granted", "/data", false);
+  ASSERT_TRUE(store::Grants(*state_).add(
+      key_, grant, {.until = clock_.now() + std::chrono::hours(1), .session = {}, .uses = {}},
+      {"a person", "test"}));
+  const auto host = call();
+  EXPECT_EQ(host->file(reading("file")).error, 0);
+  EXPECT_FALSE(host->grants_changed());
+  clock_.advance(std::chrono::hours(2));
+  EXPECT_TRUE(host->grants_changed());
+  EXPECT_FALSE(host->still_granted());
+  EXPECT_EQ(host->file(reading("file")).error, EACCES);
+  EXPECT_THAT(refused(*host), ElementsAre("read /data/file"));
+}
+
+TEST_F(CallHostTest, AFolderThatComesLaterIsThereForTheNextCall) {
+  approve(
+      fmt::format("  storage:\n    allow: [{{uri: \"fs://{}/later\", access: [read], guest: "
+                  "/data}}]\n",
+                  folder_.path().native()));
+  auto component = std::make_shared<ComponentHost>(
+      *services_, std::make_shared<Permissions>(*state_, key_, "session", Permissions::Fixed{}),
+      true);
+  const auto begin = [&] {
+    return std::make_shared<CallHost>(component, *component->grip(), CallInputs{});
+  };
+  EXPECT_NE(begin()->file(reading("file")).error, 0);
+  folder_.write("later/file", "hello");
+  EXPECT_EQ(begin()->file(reading("file")).error, 0);
+}
+
+TEST_F(CallHostTest, ALiveInstanceKeepsWhatItReachedFromCallToCall) {
+  approve("  network:\n    allow:\n      - tcp: \"127.0.0.1:5432\"\n      - cidr: 127.0.0.1/32\n");
+  const auto first = call();
+  EXPECT_TRUE(first->socket(*policy::Address::parse("127.0.0.1"), 5432, SocketUse::tcp_connect));
+  revoke();
+  const auto next = call();
+  EXPECT_FALSE(next->sockets_revoked()) << "it has reached nothing";
+  next->resume(first->take_reached());
+  EXPECT_TRUE(next->grants_changed());
+  EXPECT_TRUE(next->sockets_revoked());
 }
 
 TEST_F(CallHostTest, A50RawSocketsNeedAGrantByName) {

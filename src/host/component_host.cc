@@ -9,6 +9,7 @@ namespace {
 
 /// Refusals that are remembered; past that, all count as new.
 constexpr std::size_t remembered_refusals = 1'024;
+constexpr std::size_t remembered_instances = 1'024;
 
 }  // namespace
 
@@ -28,6 +29,7 @@ Result<Grip> ComponentHost::grip() {
     if (cached && cached->snapshot == compiled->snapshot) return *cached;
     auto fresh = std::make_shared<Grip>();
     fresh->snapshot = compiled->snapshot;
+    fresh->expires = compiled->expires;
     fresh->claimed = compiled->counted;
     // Folders are opened by somebody who reads the grants, too: before the last use is gone.
     if (uses_files_) {
@@ -36,9 +38,34 @@ Result<Grip> ComponentHost::grip() {
     BELLJAR_TRY(const bool claimed, permissions_->claim(*compiled));
     if (!claimed) continue;
     std::shared_ptr<const Grip> shared = std::move(fresh);
-    if (shared->claimed.empty()) grip_.store(shared, std::memory_order_release);
+    // A folder that could not be opened may be there at the next call.
+    const bool whole = !shared->mounts || shared->mounts->problems().empty();
+    if (shared->claimed.empty() && whole) grip_.store(shared, std::memory_order_release);
     return *shared;
   }
+}
+
+std::span<const policy::Host> Reached::names_of(const policy::Address& address) const {
+  const auto found = names.find(address);
+  if (found == names.end()) return {};
+  return found->second;
+}
+
+Reached ComponentHost::take_reached(std::uint64_t live) {
+  const std::lock_guard lock(mutex_);
+  const auto found = reached_.find(live);
+  if (found == reached_.end()) return {};
+  Reached reached = std::move(found->second);
+  reached_.erase(found);
+  return reached;
+}
+
+void ComponentHost::keep_reached(std::uint64_t live, Reached reached) {
+  if (reached.connections.empty()) return;
+  const std::lock_guard lock(mutex_);
+  // Instances end without a word to this; there are never so many that live.
+  if (reached_.size() >= remembered_instances) reached_.erase(reached_.begin());
+  reached_.insert_or_assign(live, std::move(reached));
 }
 
 std::optional<std::string> ComponentHost::known_refusal(const std::string& text) {

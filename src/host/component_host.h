@@ -7,6 +7,8 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,8 +41,26 @@ struct Grip {
   std::shared_ptr<const policy::Snapshot> snapshot;
   /// Absent for a component that imports no file system.
   std::shared_ptr<const MountTable> mounts;
+  /// When the first of the grants in it runs out.
+  std::optional<WallTime> expires;
   /// Grants for a number of calls, of which this is one.
   std::vector<std::int64_t> claimed;
+};
+
+/// What a guest has reached over sockets of its own. It stays with an instance that outlives the
+/// call, as the connections do.
+struct Reached {
+  struct Connection {
+    policy::Transport transport;
+    policy::Address address;
+    std::uint16_t port;
+    friend auto operator<=>(const Connection&, const Connection&) = default;
+  };
+  std::set<Connection> connections;
+  /// Which names the resolver gave which addresses for.
+  std::map<policy::Address, std::vector<policy::Host>> names;
+
+  [[nodiscard]] std::span<const policy::Host> names_of(const policy::Address& address) const;
 };
 
 /// One per loaded component. Any thread.
@@ -59,6 +79,11 @@ class ComponentHost {
   /// The permissions for a call that begins.
   [[nodiscard]] Result<Grip> grip();
 
+  /// What the live instance of this number has reached; taken out for a call on it.
+  [[nodiscard]] Reached take_reached(std::uint64_t live);
+  /// Keeps it for the next call on the instance.
+  void keep_reached(std::uint64_t live, Reached reached);
+
   /// The request that this refusal led to, where it is not new since the grants last changed; the
   /// log holds it already, then. A refusal that no grant can mend has an empty one.
   [[nodiscard]] std::optional<std::string> known_refusal(const std::string& text);
@@ -74,6 +99,7 @@ class ComponentHost {
   std::atomic<std::shared_ptr<const Grip>> grip_;
   std::mutex mutex_;
   std::map<std::string, std::string> refusals_;
+  std::map<std::uint64_t, Reached> reached_;
   std::uint64_t refusals_epoch_ = 0;
 };
 

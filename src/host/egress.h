@@ -66,7 +66,10 @@ class EgressPrincipal {
   /// Every secret whose value must not come back, whatever it was bound to.
   [[nodiscard]] virtual std::vector<OutgoingSecret> secrets_to_hide() = 0;
   virtual void refused(const EgressRequest& request, const policy::Decision& decision) = 0;
-  /// Notes that the request is about to be sent. `durable` is called once that is safe to do.
+  /// Notes that a request was allowed, before anything of it leaves: its name is the first.
+  virtual void allowed(const EgressRequest& request) = 0;
+  /// Notes that the request and these secrets are about to be sent. `durable` is called once that
+  /// is safe to do.
   virtual void sending(const EgressRequest& request, const std::vector<OutgoingSecret>& secrets,
                        std::move_only_function<void(bool)> durable) = 0;
   /// Notes how the request ended, before its sink is told.

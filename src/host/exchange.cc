@@ -83,6 +83,7 @@ void Exchange::begin(HttpPool& pool, std::move_only_function<void()> ended) {
   if (const policy::Decision decision = principal_->decide(request_); !decision) {
     return deny(decision, HttpFailure::denied);
   }
+  principal_->allowed(request_);
   auto secrets = principal_->secrets_for(request_);
   if (!secrets) return fail(HttpFailure::internal, secrets.error().message());
   secrets_ = *std::move(secrets);
@@ -123,12 +124,14 @@ void Exchange::resolved(Result<std::vector<policy::Address>> found) {
     return fail(HttpFailure::name_unresolvable, "the name has no address");
   }
   // Nothing leaves before the use of a secret is on disk.
-  principal_->sending(request_, secrets_,
-                      [loop = &context_.loop, weak = weak_from_this()](bool durable) {
-                        loop->post([weak, durable] {
-                          if (const auto self = weak.lock()) self->recorded(durable);
-                        });
-                      });
+  principal_->sending(request_, secrets_, [weak = weak_from_this()](bool durable) {
+    // The log may outlive the loop, but no exchange does.
+    const auto self = weak.lock();
+    if (!self) return;
+    self->context_.loop.post([weak, durable] {
+      if (const auto known = weak.lock()) known->recorded(durable);
+    });
+  });
 }
 
 void Exchange::recorded(bool durable) {

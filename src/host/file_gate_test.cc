@@ -379,6 +379,20 @@ TEST_F(FileGateTest, WhatHoldsSomethingDeniedCannotBeMovedAway) {
   EXPECT_EQ(folder_.read("granted/a/b/key"), "private");
 }
 
+TEST_F(FileGateTest, WhatMayNotBeReadKeepsItsNameWhereItMayBeWritten) {
+  folder_.write("granted/secret", "private");
+  folder_.write("granted/private/key", "private");
+  policy::Mount mount = denying(denying(writable(), "granted/secret"), "granted/private");
+  for (policy::StorageRule& rule : mount.denied) rule.access = {.read = true, .write = false};
+  for (const char* const path : {"secret", "private"}) {
+    expect_refused(ask(mount, moving(FileOperation::rename, path, "moved")), path);
+    expect_refused(ask(mount, moving(FileOperation::link, path, "moved")), path);
+  }
+  expect_refused(ask(mount, doing(FileOperation::unlink, "secret")), "removing it");
+  EXPECT_FALSE(std::filesystem::exists(granted() / "moved"));
+  expect_refused(ask(mount, reading("secret")), "reading it");
+}
+
 TEST_F(FileGateTest, ADenyRuleFollowsTheLinksThatItNames) {
   folder_.write("granted/real/key", "private");
   std::filesystem::create_directory_symlink("real", granted() / "alias");

@@ -25,7 +25,7 @@ struct OpenerAuthority {
   std::string session;
   /// Policies and grants that the person gave for this process, by component.
   std::map<std::string, std::vector<policy::Document>> granted;
-  std::optional<policy::Document> ceiling;
+  std::vector<policy::Document> ceilings;
   /// Files that the person named to be loaded.
   std::vector<std::filesystem::path> files;
 };

@@ -28,7 +28,7 @@ Result<std::shared_ptr<const Permissions::Compiled>> Permissions::compile(
   sources.granted = std::move(effective.documents);
   sources.granted.insert(sources.granted.end(), fixed_.granted.begin(), fixed_.granted.end());
   sources.manifest = fixed_.manifest;
-  sources.ceiling = fixed_.ceiling;
+  sources.ceilings = fixed_.ceilings;
   sources.epoch = effective.epoch;
   return std::make_shared<const Compiled>(
       Compiled{.snapshot = policy::Snapshot::compile(std::move(sources)),
@@ -41,9 +41,13 @@ Result<bool> Permissions::claim(const Compiled& compiled) {
   return store::Grants(state_).use_up(compiled.counted);
 }
 
-Result<std::shared_ptr<const policy::Snapshot>> Permissions::current(
+Result<std::shared_ptr<const Permissions::Compiled>> Permissions::for_running_call(
     const std::vector<std::int64_t>& claimed) {
-  BELLJAR_TRY(const auto compiled, claimed.empty() ? this->compiled() : compile(claimed));
+  return claimed.empty() ? compiled() : compile(claimed);
+}
+
+Result<std::shared_ptr<const policy::Snapshot>> Permissions::current() {
+  BELLJAR_TRY(const auto compiled, this->compiled());
   return compiled->snapshot;
 }
 

@@ -22,7 +22,7 @@ class Permissions {
     /// What a person gave on the command line or in code, for as long as this process runs.
     std::vector<policy::Document> granted;
     std::optional<policy::Document> manifest;
-    std::optional<policy::Document> ceiling;
+    std::vector<policy::Document> ceilings;
   };
 
   Permissions(store::State& state, store::ComponentKey component, std::string session, Fixed fixed)
@@ -45,9 +45,11 @@ class Permissions {
   /// Uses up the counted grants. False where the last use of one went to a call that began a moment
   /// earlier: then look again, without it.
   [[nodiscard]] Result<bool> claim(const Compiled& compiled);
-  /// For a look at what holds now: for a call that claimed those grants, or for nobody.
-  [[nodiscard]] Result<std::shared_ptr<const policy::Snapshot>> current(
-      const std::vector<std::int64_t>& claimed = {});
+  /// For another look by a call that runs and has claimed those grants.
+  [[nodiscard]] Result<std::shared_ptr<const Compiled>> for_running_call(
+      const std::vector<std::int64_t>& claimed);
+  /// For a look at what holds now.
+  [[nodiscard]] Result<std::shared_ptr<const policy::Snapshot>> current();
 
   [[nodiscard]] const store::GrantEpoch& epoch() const noexcept { return state_.epoch(); }
   [[nodiscard]] const store::ComponentKey& component() const noexcept { return component_; }

@@ -132,6 +132,8 @@ void Walk::apply_denied(const FileId& folder, std::string_view name, const FileI
 
 bool Walk::holds_denied(const FileId& id) const {
   return std::any_of(denied_.begin(), denied_.end(), [&](const Denied& denied) {
+    // Under another name it would be another file to the rule.
+    if (denied.target == id) return true;
     return std::find(denied.ancestors.begin(), denied.ancestors.end(), id) !=
            denied.ancestors.end();
   });

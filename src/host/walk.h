@@ -52,7 +52,8 @@ class Walk {
   /// missing if `may_miss`.
   [[nodiscard]] WalkResult<Place> to(std::string_view path, bool follow, bool may_miss);
 
-  /// Whether removing or renaming what is here would take the ground from under a deny rule.
+  /// Whether what is here is denied, or holds what is: moved, linked or removed, it would take the
+  /// ground from under a deny rule.
   [[nodiscard]] bool holds_denied(const FileId& id) const;
 
  private:

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -169,7 +170,9 @@ std::optional<int> Child::wait(Deadline deadline) {
     return std::nullopt;
   }
   int status = 0;
-  if (::waitpid(pid_, &status, 0) != pid_) return std::nullopt;
+  rusage usage{};
+  if (::wait4(pid_, &status, 0, &usage) != pid_) return std::nullopt;
+  peak_ = static_cast<std::size_t>(usage.ru_maxrss) * 1'024;
   ended_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   return ended_;
 }
@@ -179,6 +182,7 @@ void Child::signal(int number) const {
 }
 
 std::size_t Child::peak_memory() const {
+  if (ended_) return peak_;
   std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
   std::string line;
   while (std::getline(status, line)) {

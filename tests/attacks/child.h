@@ -92,6 +92,7 @@ class Child {
   std::string out_;
   std::string err_;
   std::optional<int> ended_;
+  std::size_t peak_ = 0;
 };
 
 }  // namespace belljar::attacks

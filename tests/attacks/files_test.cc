@@ -296,7 +296,7 @@ TEST_F(A37, AFolderOfManyEntriesIsListedWithinBounds) {
   std::filesystem::create_directories(many);
   const int parent = ::open(many.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   ASSERT_GE(parent, 0);
-  // A file has at most 65,000 names, and a listing at most 65,536 entries.
+  // A file has at most 65,000 names.
   for (int i = 0; i < 100'000; ++i) {
     const std::string name = fmt::format("{:06}", i);
     const char* const file = i % 2 == 0 ? "granted/file" : "granted/sub/deep";
@@ -305,7 +305,8 @@ TEST_F(A37, AFolderOfManyEntriesIsListedWithinBounds) {
   ::close(parent);
   EXPECT_THAT(attempt(HostileProgram().open_folder("many").read_folder(), "ro",
                       {"--grant", "limit=memory=16Mi"}),
-              ElementsAre(0, Ne(0)));
+              Each(0))
+      << "it is read as the guest takes it";
   EXPECT_THAT(attempt(HostileProgram().open_folder("sub").read_folder(), "ro"), Each(0));
   expect_unharmed();
 }

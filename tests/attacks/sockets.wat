@@ -46,7 +46,16 @@
     (type $found (option $aa))
     (export "[method]resolve-address-stream.resolve-next-address"
       (func (param "self" (borrow $stream)) (result (result $found (error $cc)))))))
+  (import "wasi:io/streams@0.2.0" (instance $streams
+    (export "input-stream" (type (sub resource)))
+    (export "output-stream" (type (sub resource)))))
+  (alias export $streams "input-stream" (type $input-type))
+  (alias export $streams "output-stream" (type $output-type))
   (import "wasi:sockets/tcp@0.2.0" (instance $tcp
+    (alias outer 1 $input-type (type $i))
+    (export "input-stream" (type $ii (eq $i)))
+    (alias outer 1 $output-type (type $o))
+    (export "output-stream" (type $oo (eq $o)))
     (alias outer 1 $network-type (type $n))
     (export "network" (type $nn (eq $n)))
     (alias outer 1 $code-type (type $c))
@@ -57,9 +66,18 @@
     (export "[method]tcp-socket.start-connect"
       (func (param "self" (borrow $socket)) (param "network" (borrow $nn))
             (param "remote-address" $aa) (result (result (error $cc)))))
+    (type $ends (tuple (own $ii) (own $oo)))
+    (export "[method]tcp-socket.finish-connect"
+      (func (param "self" (borrow $socket)) (result (result $ends (error $cc)))))
     (export "[method]tcp-socket.start-bind"
       (func (param "self" (borrow $socket)) (param "network" (borrow $nn))
-            (param "local-address" $aa) (result (result (error $cc)))))))
+            (param "local-address" $aa) (result (result (error $cc)))))
+    (export "[method]tcp-socket.finish-bind"
+      (func (param "self" (borrow $socket)) (result (result (error $cc)))))
+    (export "[method]tcp-socket.start-listen"
+      (func (param "self" (borrow $socket)) (result (result (error $cc)))))
+    (export "[method]tcp-socket.finish-listen"
+      (func (param "self" (borrow $socket)) (result (result (error $cc)))))))
   (alias export $tcp "tcp-socket" (type $tcp-type))
   (import "wasi:sockets/tcp-create-socket@0.2.0" (instance $create-tcp
     (alias outer 1 $code-type (type $c))
@@ -104,6 +122,14 @@
   (core func $create-tcp (canon lower (func $create-tcp "create-tcp-socket") (memory $m)))
   (core func $connect (canon lower (func $tcp "[method]tcp-socket.start-connect") (memory $m)))
   (core func $bind-tcp (canon lower (func $tcp "[method]tcp-socket.start-bind") (memory $m)))
+  (core func $finish-connect
+    (canon lower (func $tcp "[method]tcp-socket.finish-connect") (memory $m)))
+  (core func $finish-bind
+    (canon lower (func $tcp "[method]tcp-socket.finish-bind") (memory $m)))
+  (core func $start-listen
+    (canon lower (func $tcp "[method]tcp-socket.start-listen") (memory $m)))
+  (core func $finish-listen
+    (canon lower (func $tcp "[method]tcp-socket.finish-listen") (memory $m)))
   (core func $create-udp (canon lower (func $create-udp "create-udp-socket") (memory $m)))
   (core func $bind-udp (canon lower (func $udp "[method]udp-socket.start-bind") (memory $m)))
   (core module $code
@@ -116,6 +142,10 @@
     (import "" "bind-tcp" (func $bind-tcp (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
     (import "" "create-udp" (func $create-udp (param i32 i32)))
     (import "" "bind-udp" (func $bind-udp (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+    (import "" "finish-connect" (func $finish-connect (param i32 i32)))
+    (import "" "finish-bind" (func $finish-bind (param i32 i32)))
+    (import "" "start-listen" (func $start-listen (param i32 i32)))
+    (import "" "finish-listen" (func $finish-listen (param i32 i32)))
     (data (i32.const 256) "a.test")
     ;; A result is 0 and a value, or 1 and a code; what is given back is 100, or the code.
     (func $answer (param $at i32) (param $code i32) (result i32)
@@ -130,21 +160,41 @@
         (br_if $again (i32.and (i32.load8_u (i32.const 0))
                                (i32.eq (i32.load8_u (i32.const 2)) (i32.const 8)))))
       (call $answer (i32.const 0) (i32.const 2)))
-    (func (export "connect") (param $port i32) (result i32)
+    ;; Whether a result is an error of this code: not yet.
+    (func $would-block (param $at i32) (param $code i32) (result i32)
+      (i32.and (i32.load8_u (local.get $at))
+               (i32.eq (i32.load8_u (local.get $code)) (i32.const 8))))
+    (func (export "connect") (param $port i32) (result i32) (local $socket i32)
       (call $create-tcp (i32.const 0) (i32.const 0))
       (if (i32.load8_u (i32.const 0)) (then (return (i32.load8_u (i32.const 4)))))
-      (call $connect (i32.load (i32.const 4)) (call $network) (i32.const 0) (local.get $port)
+      (local.set $socket (i32.load (i32.const 4)))
+      (call $connect (local.get $socket) (call $network) (i32.const 0) (local.get $port)
         (i32.const 127) (i32.const 0) (i32.const 0) (i32.const 1)
         (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
         (i32.const 0))
-      (call $answer (i32.const 0) (i32.const 1)))
-    (func (export "listen") (param $port i32) (result i32)
+      (if (i32.load8_u (i32.const 0)) (then (return (i32.load8_u (i32.const 1)))))
+      (loop $again
+        (call $finish-connect (local.get $socket) (i32.const 0))
+        (br_if $again (call $would-block (i32.const 0) (i32.const 4))))
+      (call $answer (i32.const 0) (i32.const 4)))
+    (func (export "listen") (param $port i32) (result i32) (local $socket i32)
       (call $create-tcp (i32.const 0) (i32.const 0))
       (if (i32.load8_u (i32.const 0)) (then (return (i32.load8_u (i32.const 4)))))
-      (call $bind-tcp (i32.load (i32.const 4)) (call $network) (i32.const 0) (local.get $port)
+      (local.set $socket (i32.load (i32.const 4)))
+      (call $bind-tcp (local.get $socket) (call $network) (i32.const 0) (local.get $port)
         (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
         (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0)
         (i32.const 0))
+      (if (i32.load8_u (i32.const 0)) (then (return (i32.load8_u (i32.const 1)))))
+      (loop $again
+        (call $finish-bind (local.get $socket) (i32.const 0))
+        (br_if $again (call $would-block (i32.const 0) (i32.const 1))))
+      (if (i32.load8_u (i32.const 0)) (then (return (i32.load8_u (i32.const 1)))))
+      (call $start-listen (local.get $socket) (i32.const 0))
+      (if (i32.load8_u (i32.const 0)) (then (return (i32.load8_u (i32.const 1)))))
+      (loop $again
+        (call $finish-listen (local.get $socket) (i32.const 0))
+        (br_if $again (call $would-block (i32.const 0) (i32.const 1))))
       (call $answer (i32.const 0) (i32.const 1)))
     (func (export "send") (param $port i32) (result i32)
       (call $create-udp (i32.const 0) (i32.const 0))
@@ -158,6 +208,8 @@
     (export "memory" (memory $m)) (export "network" (func $network))
     (export "resolve" (func $resolve)) (export "next" (func $next))
     (export "create-tcp" (func $create-tcp)) (export "connect" (func $connect))
+    (export "finish-connect" (func $finish-connect)) (export "finish-bind" (func $finish-bind))
+    (export "start-listen" (func $start-listen)) (export "finish-listen" (func $finish-listen))
     (export "bind-tcp" (func $bind-tcp)) (export "create-udp" (func $create-udp))
     (export "bind-udp" (func $bind-udp))))))
   (func (export "look-up") (result u32) (canon lift (core func $code "look-up")))

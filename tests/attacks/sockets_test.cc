@@ -22,7 +22,9 @@ TEST_F(A50, RawSocketsAndLookupsNeedAGrant) {
   EXPECT_EQ(text_of(server->call("sockets_listen", {{"port", 0}})), "1");
   EXPECT_EQ(lookups, 0);
   EXPECT_EQ(target.connections(), 0U);
-  expect_record({{"kind", "refusal"}, {"component", "sockets"}});
+  expect_record({{"kind", "refusal"},
+                 {"component", "sockets"},
+                 {"what", fmt::format("connect to tcp:127.0.0.1:{}", target.port())}});
   expect_healthy(*server);
   EXPECT_EQ(server->end(), 0);
   expect_sound_log();
@@ -39,6 +41,24 @@ TEST_F(A50, AGrantOfOneSocketIsOfThatSocketOnly) {
       << "a port of its choice, which would be a service";
   EXPECT_EQ(target.connections(), 0U);
   expect_healthy(*server);
+  EXPECT_EQ(server->end(), 0);
+  expect_sound_log();
+}
+
+TEST_F(A50, WhatIsGrantedWorksUntilItIsNotGranted) {
+  RawServer target([](const Connection& connection) { connection.wait_for_close(); });
+  const auto server =
+      serve({std::string("sockets=") + BELLJAR_ATTACK_GUESTS + "/sockets.wat", "--grant",
+             fmt::format("sockets:network=tcp:127.0.0.1:{}", target.port()), "--grant",
+             "sockets:network=cidr:127.0.0.1/32"});
+  EXPECT_EQ(text_of(server->call("sockets_connect", {{"port", target.port()}})), "100");
+  EXPECT_EQ(target.connections(), 1U);
+  EXPECT_EQ(text_of(server->call("sockets_connect", {{"port", 1}})), "1");
+  EXPECT_EQ(text_of(server->call("sockets_listen", {{"port", 0}})), "1");
+  expect_record({{"kind", "use"},
+                 {"permission", "network"},
+                 {"what", fmt::format("tcp:127.0.0.1:{}", target.port())}});
+  expect_record({{"kind", "refusal"}, {"what", "connect to tcp:127.0.0.1:1"}});
   EXPECT_EQ(server->end(), 0);
   expect_sound_log();
 }

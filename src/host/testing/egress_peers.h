@@ -60,6 +60,7 @@ class PolicyPrincipal final : public EgressPrincipal {
     const std::lock_guard lock(mutex_);
     refusals_.push_back(request.log_url() + ": " + decision.reason);
   }
+  void allowed(const EgressRequest&) override {}
   void sending(const EgressRequest& request, const std::vector<OutgoingSecret>&,
                std::move_only_function<void(bool)> durable) override {
     {

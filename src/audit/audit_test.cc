@@ -359,7 +359,16 @@ TEST_F(AuditTest, ATruncatedChainIsFoundByItsHead) {
   tamper("DELETE FROM records WHERE sequence > 3");
   EXPECT_THAT(verify().problems,
               Contains("chain " + chain +
-                       ": it ended with record 7, and only 3 are there; records were removed"));
+                       ": it ended with record 7, which is not there; records were removed"));
+}
+
+TEST_F(AuditTest, ARewrittenEndIsFoundByItsHead) {
+  const std::string chain = write_chain();
+  tamper("UPDATE records SET hash = randomblob(32) WHERE sequence = 7");
+  EXPECT_THAT(verify().problems,
+              Contains("chain " + chain +
+                       ": it ended with record 7, which is another one now; records were "
+                       "rewritten"));
 }
 
 TEST_F(AuditTest, AChainThatIsGoneIsFoundByItsHeadOrByTheOthers) {

@@ -22,6 +22,8 @@ struct Filter {
   std::optional<WallTime> since;
   /// The newest so many.
   std::optional<std::int64_t> last;
+  /// Whether what processes note of each other's chains is wanted as well.
+  bool anchors = false;
 };
 
 /// What a look over the whole log found.

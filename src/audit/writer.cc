@@ -33,8 +33,10 @@ CREATE TABLE heads (
 ) STRICT;
 )sql"};
 
-/// Heads that one anchor names.
-constexpr int maximum_anchors = 64;
+/// Heads that a chain's first anchor names: the newest, whose own anchors name older ones.
+constexpr std::int64_t first_anchors = 4;
+/// Heads that each later one names: those that moved since.
+constexpr std::int64_t maximum_anchors = 64;
 constexpr std::chrono::milliseconds retry_interval{100};
 
 std::string_view view(const Sha256& hash) {
@@ -144,7 +146,8 @@ void Writer::run() {
         waiters.clear();
       }
       std::unique_lock lock(mutex_);
-      if (last_attempt && impatient) break;
+      // Without its last records the chain is not closed either, which a verification tells.
+      if (last_attempt && impatient) return;
       changed_.wait_for(lock, retry_interval, [] { return false; });
     }
     for (Waiter& waiter : waiters) waiter(true);
@@ -205,7 +208,7 @@ Result<Writer::Anchors> Writer::anchors() const {
   BELLJAR_TRY(auto rows, database_->prepare(
                              "SELECT chain, sequence, hash, updated_at FROM heads WHERE chain != ? "
                              "AND updated_at >= ? ORDER BY updated_at DESC LIMIT ?"));
-  rows.bind(chain_).bind(anchored_until_).bind(std::int64_t{maximum_anchors});
+  rows.bind(chain_).bind(anchored_until_).bind(anchored_.empty() ? first_anchors : maximum_anchors);
   Anchors others;
   others.until = anchored_until_;
   while (true) {

@@ -86,7 +86,6 @@ class LogCommand final : public Command {
   Result<ExitCode> show(audit::Reader& reader, Terminal& terminal) const {
     BELLJAR_TRY(audit::Filter filter, read_filter());
     const auto each = [&](const audit::StoredRecord& record) {
-      if (!all_ && kind_.empty() && record.body.starts_with(R"({"kind":"anchor")")) return;
       if (terminal.json) {
         terminal.print(
             fmt::format(R"({{"time":"{}","chain":"{}","sequence":{},"hash":"{}","record":{}}})",
@@ -122,6 +121,7 @@ class LogCommand final : public Command {
     filter.tool = given(tool_);
     filter.kind = given(kind_);
     if (last_ > 0) filter.last = last_;
+    filter.anchors = all_;
     if (!since_.empty()) {
       if (const auto duration = parse_duration(since_)) {
         filter.since =

@@ -24,7 +24,7 @@ Result<bool> Components::remove(std::string_view name) {
   const auto lock = state_.database().lock();
   BELLJAR_TRY(Statement remove,
               state_.database().prepare("DELETE FROM components WHERE name = ? RETURNING name"));
-  return remove.bind(name).step();
+  return remove.bind(name).found();
 }
 
 Result<std::vector<StoredComponent>> Components::list() const {

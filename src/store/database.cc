@@ -1,11 +1,10 @@
 #include "store/database.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sqlite3.h>
-#include <sys/stat.h>
 
 #include <chrono>
-#include <mutex>
 #include <utility>
 
 #include "support/file.h"
@@ -118,16 +117,18 @@ void Database::Close::operator()(sqlite3* connection) const { sqlite3_close_v2(c
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& path,
                                                  std::span<const std::string_view> migrations,
                                                  Mode mode) {
-  // The permissions are set before SQLite makes its side files, which take after the database. The
-  // mask is the whole process's: two threads at once would leave each other's behind.
-  static std::mutex mask;
-  const std::lock_guard masked(mask);
-  const mode_t before = ::umask(0077);
+  // SQLite follows no link in any part of a path then, and a home may lie behind one.
+  std::error_code error;
+  const auto place = std::filesystem::canonical(path.parent_path(), error) / path.filename();
+  if (mode == Mode::read_write && !error) {
+    // Only for this user, as are the side files, which take after the database.
+    const UniqueFd made(
+        ::open(place.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
+  }
   sqlite3* connection = nullptr;
-  const int flags = (mode == Mode::read_write ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
-                                              : SQLITE_OPEN_READONLY) |
+  const int flags = (mode == Mode::read_write ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY) |
                     SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_NOFOLLOW;
-  const int code = sqlite3_open_v2(path.c_str(), &connection, flags, nullptr);
+  const int code = sqlite3_open_v2(place.c_str(), &connection, flags, nullptr);
   std::unique_ptr<Database> database(new Database(connection));
   const auto doing = [&] { return fmt::format("opening {}", path.native()); };
   Result<void> ready;
@@ -149,7 +150,6 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& pa
     }
     if (ready) ready = database->migrate(migrations, mode);
   }
-  ::umask(before);
   if (!ready) return std::unexpected(std::move(ready).error().with_context(path.native()));
   return database;
 }

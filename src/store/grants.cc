@@ -160,13 +160,36 @@ Result<void> Grants::carry_over(const ComponentKey& from, const ComponentKey& to
     const auto lock = database.lock();
     BELLJAR_TRY(Transaction transaction, Transaction::begin(database));
     BELLJAR_TRY(Statement grants,
-                database.prepare("UPDATE grants SET digest = ? WHERE component = ? AND digest = ? "
-                                 "AND revoked_at IS NULL"));
+                database.prepare("INSERT INTO grants (component, digest, kind, value, expires_at, "
+                                 "session, uses_left, granted_at, granted_by, channel) SELECT "
+                                 "component, ?, kind, value, expires_at, session, uses_left, "
+                                 "granted_at, granted_by, channel FROM grants WHERE component = ? "
+                                 "AND digest = ? AND revoked_at IS NULL"));
     BELLJAR_CHECK(grants.bind(to.digest).bind(from.name).bind(from.digest).run());
     BELLJAR_TRY(Statement policies,
-                database.prepare("UPDATE OR REPLACE policies SET digest = ? WHERE component = ? "
-                                 "AND digest = ?"));
+                database.prepare("INSERT OR REPLACE INTO policies SELECT component, ?, "
+                                 "policy_digest, path, text, approved_at, approved_by, channel "
+                                 "FROM policies WHERE component = ? AND digest = ?"));
     BELLJAR_CHECK(policies.bind(to.digest).bind(from.name).bind(from.digest).run());
+    BELLJAR_CHECK(transaction.commit());
+  }
+  state_.epoch().advance();
+  return {};
+}
+
+Result<void> Grants::retire(const ComponentKey& component) {
+  {
+    Database& database = state_.database();
+    const auto lock = database.lock();
+    BELLJAR_TRY(Transaction transaction, Transaction::begin(database));
+    BELLJAR_TRY(Statement grants,
+                database.prepare("UPDATE grants SET revoked_at = ? WHERE component = ? AND digest "
+                                 "= ? AND revoked_at IS NULL"));
+    grants.bind(to_number(state_.clock().now()));
+    BELLJAR_CHECK(grants.bind(component.name).bind(component.digest).run());
+    BELLJAR_TRY(Statement policies,
+                database.prepare("DELETE FROM policies WHERE component = ? AND digest = ?"));
+    BELLJAR_CHECK(policies.bind(component.name).bind(component.digest).run());
     BELLJAR_CHECK(transaction.commit());
   }
   state_.epoch().advance();

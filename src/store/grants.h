@@ -83,7 +83,10 @@ class Grants {
   /// Takes back everything that the component was given, its policy included; gives how many.
   [[nodiscard]] Result<std::int64_t> revoke_all(std::string_view component);
   /// Gives what one content was allowed to another of the same name: `belljar upgrade`.
+  /// The old content keeps it until it is retired: servers may still run it.
   [[nodiscard]] Result<void> carry_over(const ComponentKey& from, const ComponentKey& to);
+  /// Takes back what was given to one content.
+  [[nodiscard]] Result<void> retire(const ComponentKey& component);
 
   /// Permissions that hold now; of one component, or all. Those in `claimed` also where no call is
   /// left.

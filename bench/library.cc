@@ -107,7 +107,7 @@ class Bench {
                                                              .config = settings.config,
                                                              .compiler = compiler,
                                                              .capabilities = {},
-                                                             .ceiling = {},
+                                                             .ceilings = {},
                                                              .session = "bench",
                                                              .role = "bench",
                                                              .opener = nullptr,

@@ -36,7 +36,8 @@ struct Options {
   std::uint64_t memory = 0;
   /// Interfaces of your own that components may import.
   std::vector<Capability> capabilities = {};
-  /// Policy YAML that nothing may go beyond.
+  /// Policy YAML that nothing may go beyond. Where the user's belljar.toml names a ceiling, that
+  /// one holds as well.
   std::string ceiling = {};
 };
 

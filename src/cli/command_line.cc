@@ -81,6 +81,7 @@ std::string explain(const CommandLine::Declared& command, const Style& style) {
 CommandLine::CommandLine() {
   app_.set_help_flag("-h,--help", "Show this");
   app_.add_flag("--version", version_, "Show the version");
+  app_.add_flag("--json", json_, "Print one JSON document");
   // One command a line: what follows it is its own, also where it reads like another command.
   app_.require_subcommand(0, 1);
   for (const CommandEntry& entry : command_table()) {
@@ -119,13 +120,24 @@ int CommandLine::show_usage_error(const CLI::ParseError& error, Terminal& termin
   return static_cast<int>(ExitCode::usage);
 }
 
+int CommandLine::show_usage_error_as_json(const CLI::ParseError& error, Terminal& terminal) {
+  terminal.print_json({{"error",
+                        {{"exit_code", static_cast<int>(ExitCode::usage)},
+                         {"message", one_line(error.what(), 400)}}}});
+  return static_cast<int>(ExitCode::usage);
+}
+
 Result<ExitCode> CommandLine::dispatch(Terminal& terminal) {
   terminal.json = json_;
   for (const Declared& command : commands_) {
     if (command.app->parsed()) return command.command->run(terminal);
   }
   if (version_) {
-    terminal.print(version_text());
+    if (terminal.json) {
+      terminal.print_json({{"version", version_text()}});
+    } else {
+      terminal.print(version_text());
+    }
     return ExitCode::done;
   }
   terminal.note(overview(terminal.error_style()));
@@ -144,7 +156,12 @@ int CommandLine::run(int count, const char* const* arguments, Terminal& terminal
     terminal.print(overview(terminal.out_style()));
     return 0;
   } catch (const CLI::ParseError& error) {
-    return show_usage_error(error, terminal);
+    // What was read before the mistake does not tell whether JSON is wanted.
+    const bool json = std::any_of(arguments, arguments + count, [](const char* argument) {
+      return std::string_view(argument) == "--json";
+    });
+    const int code = show_usage_error(error, terminal);
+    return json ? show_usage_error_as_json(error, terminal) : code;
   }
   auto code = [&]() -> Result<ExitCode> {
     try {

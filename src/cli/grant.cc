@@ -5,6 +5,7 @@
 #include "cli/commands.h"
 #include "cli/time_text.h"
 #include "runtime/administration.h"
+#include "runtime/launch.h"
 #include "support/result.h"
 #include "support/text.h"
 
@@ -31,6 +32,8 @@ class GrantCommand final : public Command {
     BELLJAR_TRY(const auto administration, runtime::Administration::open(settings));
     BELLJAR_TRY(const Wish wish, read(*administration));
     BELLJAR_TRY(const auto scopes, read_scopes(*administration, wish.component));
+    // Before anything is given: either all of it is, or nothing.
+    if (!policy_.empty()) BELLJAR_CHECK(runtime::read_policy_file(policy_));
     Json given = Json::array();
     std::vector<std::string> lines;
     for (const policy::Grant& permission : wish.permissions) {
@@ -61,6 +64,13 @@ class GrantCommand final : public Command {
   }
 
  private:
+  /// A component may be called r-tools.
+  static bool is_request(std::string_view text) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    return text.size() == 10 && text.starts_with("r-") &&
+           text.find_first_not_of(digits, 2) == std::string_view::npos;
+  }
+
   struct Wish {
     store::ComponentKey component;
     std::vector<policy::Grant> permissions;
@@ -71,7 +81,7 @@ class GrantCommand final : public Command {
     const auto folder = std::filesystem::current_path(error);
     Wish wish;
     std::vector<std::string> texts = permissions_;
-    if (component_.starts_with("r-")) {
+    if (is_request(component_)) {
       BELLJAR_TRY(const auto request, administration.grants().request(component_));
       if (!request) {
         return fail(ErrorCode::not_found,
@@ -115,6 +125,11 @@ class GrantCommand final : public Command {
     if (int{once_} + int{session_} + int{!for_.empty()} + int{!until_.empty()} > 1) {
       return fail(ErrorCode::invalid_argument,
                   "only one of --once, --session, --for and --until makes sense");
+    }
+    if (!policy_.empty() && (once_ || session_ || !for_.empty() || !until_.empty())) {
+      return fail(ErrorCode::invalid_argument,
+                  "a policy is approved until it is taken back; --once, --session, --for and "
+                  "--until are for single permissions");
     }
     store::GrantScope scope;
     if (once_) scope.uses = 1;

@@ -16,12 +16,16 @@ namespace {
 constexpr Bytes longest_secret{64 * 1024};
 
 /// Keeps what is typed from being shown.
+/// Ctrl-C, where it makes no signal.
+constexpr char interrupt_character = 0x03;
+
 class HiddenInput {
  public:
   HiddenInput() {
     if (::tcgetattr(STDIN_FILENO, &before_) != 0) return;
     termios hidden = before_;
-    hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO);
+    // Without signals, Ctrl-C is a character, and the echo is there again after it.
+    hidden.c_lflag &= ~static_cast<tcflag_t>(ECHO | ISIG);
     active_ = ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden) == 0;
   }
   ~HiddenInput() {
@@ -35,11 +39,14 @@ class HiddenInput {
   bool active_ = false;
 };
 
-/// Reads one line as it is typed.
-std::string read_line() {
+/// Reads one line as it is typed; nothing where somebody presses Ctrl-C.
+std::optional<std::string> read_line() {
   std::string line;
   char c = 0;
-  while (line.size() < longest_secret.value && ::read(STDIN_FILENO, &c, 1) == 1 && c != '\n') {
+  while (line.size() < longest_secret.value) {
+    if (::read(STDIN_FILENO, &c, 1) != 1) return std::nullopt;
+    if (c == interrupt_character) return std::nullopt;
+    if (c == '\n') break;
     line.push_back(c);
   }
   return line;
@@ -86,9 +93,13 @@ class SecretCommand final : public Command {
       BELLJAR_TRY(value, in_context(read_file(file_, longest_secret), file_));
     } else if (::isatty(STDIN_FILENO) == 1) {
       terminal.show_progress(fmt::format("Value of {} (it is not shown): ", name_));
-      const HiddenInput hidden;
-      value = read_line();
+      const auto typed = [] {
+        const HiddenInput hidden;
+        return read_line();
+      }();
       terminal.note("");
+      if (!typed) return fail(ErrorCode::unavailable, "nothing was set");
+      value = *typed;
     } else {
       BELLJAR_TRY(value, read_all(STDIN_FILENO, longest_secret));
     }

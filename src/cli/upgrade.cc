@@ -53,6 +53,14 @@ class UpgradeCommand final : public Command {
       BELLJAR_CHECK(
           administration->keep(reference, fresh.digest, runtime::Administration::CarryOver::yes));
       answers = administration->ask({{"do", "load"}, {"name", name_}});
+      if (stored->digest != fresh.digest) {
+        BELLJAR_TRY(const bool retired, administration->retire({name_, stored->digest}));
+        if (!retired) {
+          terminal.warn(fmt::format(
+              "a server goes on with the old content of {} and what it may do, until it ends",
+              name_));
+        }
+      }
     }
     show(stored->digest, fresh.digest, changes, before.has_value(), answers, terminal);
     return ExitCode::done;

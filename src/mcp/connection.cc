@@ -152,8 +152,10 @@ void Connection::handle_request(const RpcMessage& message, const std::shared_ptr
                        fmt::format("no method \"{}\" in version {}", one_line(message.method, 80),
                                    name_of(context.version)));
   }
-  if (batch && message.method == "initialize") {
-    return refuse_this(RpcCode::invalid_request, "initialize cannot be part of a batch");
+  // The answer of a batch would wait for the end of a subscription.
+  if (batch && (message.method == "initialize" || message.method == "subscriptions/listen")) {
+    return refuse_this(RpcCode::invalid_request,
+                       fmt::format("{} cannot be part of a batch", message.method));
   }
   {
     const std::lock_guard lock(mutex_);

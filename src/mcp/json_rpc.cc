@@ -29,10 +29,7 @@ std::optional<RpcId> read_id(od::value value) {
     if (value.get_string().get(unescaped) != simdjson::SUCCESS) return std::nullopt;
     return RpcId(token);
   }
-  const bool integer = type == od::json_type::number && token.size() <= 32 &&
-                       std::all_of(token.begin(), token.end(),
-                                   [](char c) { return (c >= '0' && c <= '9') || c == '-'; });
-  if (!integer) return std::nullopt;
+  if (type != od::json_type::number || !is_integer_token(token)) return std::nullopt;
   return RpcId(token);
 }
 
@@ -108,6 +105,15 @@ RpcParser::One read_message(od::object object) {
 }
 
 }  // namespace
+
+bool is_integer_token(std::string_view token) {
+  constexpr std::size_t longest = 32;
+  if (token.size() > longest) return false;
+  if (token.starts_with('-')) token.remove_prefix(1);
+  const bool leading_zero = token.size() > 1 && token.front() == '0';
+  return !token.empty() && !leading_zero &&
+         token.find_first_not_of("0123456789") == std::string_view::npos;
+}
 
 std::string_view trim_token(std::string_view token) {
   const std::size_t end = token.find_last_not_of(" \t\r\n");

@@ -43,6 +43,8 @@ struct RpcError {
   std::optional<RpcId> id;
 };
 
+/// Whether a token is an integer as JSON writes it (RFC 8259, section 6), of at most 32 characters.
+[[nodiscard]] bool is_integer_token(std::string_view token);
 /// A token as simdjson gives it, without the white space behind it (RFC 8259, section 2).
 [[nodiscard]] std::string_view trim_token(std::string_view token);
 

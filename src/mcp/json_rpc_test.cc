@@ -116,6 +116,16 @@ TEST_F(RpcParserTest, RefusesMembersThatAreGivenTwice) {
   }
 }
 
+TEST(IntegerTokenTest, IsAnIntegerAsJsonWritesIt) {
+  for (const char* const token : {"0", "-0", "7", "-12", "18446744073709551616"}) {
+    EXPECT_TRUE(is_integer_token(token)) << token;
+  }
+  for (const char* const token : {"", "-", "01", "-01", "1-2", "--1", "1.0", "1e3", "+1", " 1",
+                                  "123456789012345678901234567890123"}) {
+    EXPECT_FALSE(is_integer_token(token)) << token;
+  }
+}
+
 TEST_F(RpcParserTest, RefusesWhatIsNoJson) {
   for (const std::string_view text :
        {"", "ping", "{", R"({"jsonrpc":"2.0")", R"({"jsonrpc":"2.0","id":1,"method":"a"}x)",

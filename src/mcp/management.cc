@@ -18,6 +18,7 @@ namespace {
 constexpr std::string_view management_group = "belljar";
 constexpr Bytes arguments_limit{64 * 1024};
 constexpr std::size_t maximum_reason = 500;
+constexpr std::size_t maximum_permission = 300;
 
 /// The result of a management tool: JSON for the agent, or what was wrong with its arguments.
 using Answer = Result<Json>;
@@ -77,7 +78,7 @@ class ManagementTool final : public toolbox::Tool {
       }
       Outcome outcome;
       if (answer) {
-        outcome.result = Returned{answer->dump()};
+        outcome.result = Returned{to_text(*answer)};
       } else {
         outcome.result = ToolError{{}, answer.error().message()};
       }
@@ -191,6 +192,11 @@ Result<PermissionRequest> read_request(const ManagementServices& services, const
     return fail(ErrorCode::invalid_argument, "/permission: {}", grant.error().message());
   }
   request.grant = *std::move(grant);
+  // A person reads all of it before they decide.
+  if (request.grant.text().size() > maximum_permission) {
+    return fail(ErrorCode::invalid_argument, "/permission: longer than {} bytes",
+                maximum_permission);
+  }
   return request;
 }
 

@@ -46,10 +46,7 @@ std::optional<std::string> token_member(od::value value) {
     check(value.get_string().get(unescaped));
     return std::string(token);
   }
-  const bool integer = type == od::json_type::number && token.size() <= 32 &&
-                       std::all_of(token.begin(), token.end(),
-                                   [](char c) { return (c >= '0' && c <= '9') || c == '-'; });
-  if (!integer) return std::nullopt;
+  if (type != od::json_type::number || !is_integer_token(token)) return std::nullopt;
   return std::string(token);
 }
 

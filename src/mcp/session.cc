@@ -28,7 +28,14 @@ std::variant<ToolPage, RpcError> Session::list_tools(
   }
   ToolPage page;
   const auto left = static_cast<std::size_t>(set->tools().end() - begin);
-  const auto end = begin + static_cast<std::ptrdiff_t>(std::min(left, options_.page_size));
+  const auto last = begin + static_cast<std::ptrdiff_t>(std::min(left, options_.page_size));
+  // At least one, and not so many that their schemas would fill the client's memory.
+  auto end = begin;
+  std::size_t bytes = 0;
+  while (end != last && bytes < options_.page_bytes.value) {
+    const toolbox::ToolInfo& info = (*end++)->info();
+    bytes += info.description.size() + info.input_schema.size() + info.output_schema.size();
+  }
   page.tools.assign(begin, end);
   if (end != set->tools().end() && !page.tools.empty()) {
     page.next_cursor = std::string(cursor_mark) + page.tools.back()->info().name;

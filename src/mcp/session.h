@@ -8,12 +8,15 @@
 #include <string_view>
 
 #include "mcp/protocol.h"
+#include "support/units.h"
 #include "toolbox/toolbox.h"
 
 namespace belljar::mcp {
 
 struct SessionOptions {
   std::size_t page_size = 500;
+  /// Descriptions and schemas; the last tool of a page may go beyond.
+  Bytes page_bytes{1 << 20};
 };
 
 /// Finds tools and calls them on behalf of one client. Any thread.

@@ -20,8 +20,8 @@ constexpr std::size_t read_step = 64 * 1024;
 
 }  // namespace
 
-LineWriter::LineWriter(int descriptor, Bytes queue_limit)
-    : descriptor_(descriptor), limit_(queue_limit) {
+LineWriter::LineWriter(int descriptor, std::function<void()> given_up, Bytes queue_limit)
+    : descriptor_(descriptor), given_up_(std::move(given_up)), limit_(queue_limit) {
   struct stat status{};
   if (::fstat(descriptor, &status) == 0) {
     socket_ = S_ISSOCK(status.st_mode);
@@ -54,7 +54,7 @@ ssize_t LineWriter::write_some(std::string_view data) const {
 
 bool LineWriter::send(std::string frame) {
   frame.push_back('\n');
-  const std::lock_guard lock(mutex_);
+  std::unique_lock lock(mutex_);
   if (broken_) return false;
   std::size_t written = 0;
   if (queue_.empty()) {
@@ -68,6 +68,8 @@ bool LineWriter::send(std::string frame) {
   }
   if (queued_bytes_ + frame.size() > limit_.value) {
     broken_ = true;
+    lock.unlock();
+    given_up_();
     return false;
   }
   queued_bytes_ += frame.size() - written;
@@ -88,12 +90,14 @@ void LineWriter::run() {
     ::poll(&entry, 1, 100);
     lock.lock();
     while (!queue_.empty() && !stopping_) {
-      const ssize_t count = write_some(queue_.front());
+      const ssize_t count = write_some(std::string_view(queue_.front()).substr(front_written_));
       if (count < 0) broken_ = true;
       if (count <= 0) break;
       queued_bytes_ -= static_cast<std::size_t>(count);
-      queue_.front().erase(0, static_cast<std::size_t>(count));
-      if (queue_.front().empty()) queue_.pop_front();
+      front_written_ += static_cast<std::size_t>(count);
+      if (front_written_ < queue_.front().size()) continue;
+      queue_.pop_front();
+      front_written_ = 0;
     }
     changed_.notify_all();
   }

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -21,8 +22,9 @@ namespace belljar::mcp {
 /// a peer that lets it overflow is given up.
 class LineWriter final : public FrameSink {
  public:
-  /// `descriptor` stays the caller's.
-  explicit LineWriter(int descriptor, Bytes queue_limit = Bytes{64 << 20});
+  /// `descriptor` stays the caller's. `given_up` is called once, where the queue overflows.
+  explicit LineWriter(
+      int descriptor, std::function<void()> given_up = [] {}, Bytes queue_limit = Bytes{64 << 20});
   ~LineWriter() override;
   LineWriter(const LineWriter&) = delete;
   LineWriter& operator=(const LineWriter&) = delete;
@@ -40,11 +42,14 @@ class LineWriter final : public FrameSink {
   bool socket_ = false;
   /// A pipe or terminal, opened again so that not waiting is a matter of ours alone.
   UniqueFd own_;
+  std::function<void()> given_up_;
   Bytes limit_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<std::string> queue_;
+  /// How much of the first one is written.
+  std::size_t front_written_ = 0;
   std::size_t queued_bytes_ = 0;
   bool broken_ = false;
   bool stopping_ = false;

@@ -17,7 +17,9 @@ namespace belljar::runtime {
 namespace {
 
 /// How long one server may take for an answer: it may have to compile.
-constexpr std::chrono::seconds server_patience{180};
+/// A server that has to compile takes its time; one that only looks does not.
+constexpr std::chrono::seconds load_patience{180};
+constexpr std::chrono::seconds patience{5};
 
 std::string user_name() {
   const passwd* const entry = ::getpwuid(::geteuid());
@@ -163,16 +165,24 @@ Result<void> Administration::keep(const artifact::Reference& reference, std::str
                                   CarryOver carry_over) {
   const store::ComponentKey key{reference.name, std::string(digest)};
   BELLJAR_TRY(const auto before, components_.find(reference.name));
-  if (carry_over == CarryOver::yes && before && before->digest != digest) {
-    BELLJAR_CHECK(grants_.carry_over({before->name, before->digest}, key));
-  }
   BELLJAR_CHECK(
       record(audit::RecordKind::load, key,
              fmt::format("\"path\":{},\"kept\":true{}", json_string(reference.path.native()),
                          before && before->digest != digest
                              ? fmt::format(",\"instead_of\":\"{}\"", before->digest)
                              : "")));
+  if (carry_over == CarryOver::yes && before && before->digest != digest) {
+    BELLJAR_CHECK(grants_.carry_over({before->name, before->digest}, key));
+  }
   return components_.put({reference.name, reference.path.native(), key.digest, clock().now()});
+}
+
+Result<bool> Administration::retire(const store::ComponentKey& component) {
+  if (!sessions_with(component).empty()) return false;
+  BELLJAR_CHECK(record(audit::RecordKind::revoke, component,
+                       "\"permission\":\"everything\",\"upgraded\":true"));
+  BELLJAR_CHECK(grants_.retire(component));
+  return true;
 }
 
 Result<bool> Administration::forget(std::string_view name) {
@@ -199,7 +209,8 @@ Result<bool> Administration::remove_secret(std::string_view name) {
 }
 
 std::vector<ControlAnswer> Administration::ask(const Json& request) const {
-  return ask_servers(settings_.paths.run, request, server_patience);
+  return ask_servers(settings_.paths.run, request,
+                     request.value("do", "") == "load" ? load_patience : patience);
 }
 
 std::vector<std::string> Administration::sessions_with(const store::ComponentKey& component) const {

@@ -45,6 +45,9 @@ class Administration {
   /// Makes a component part of every server. Permissions of other content under this name pass to
   /// it where `carry_over` says so.
   enum class CarryOver { no, yes };
+  /// Takes back what the old content of an upgraded component was given, unless a server still
+  /// runs it; true where it did.
+  [[nodiscard]] Result<bool> retire(const store::ComponentKey& component);
   [[nodiscard]] Result<void> keep(const artifact::Reference& reference, std::string_view digest,
                                   CarryOver carry_over);
   /// False where nothing of this name was kept.

@@ -61,7 +61,7 @@ bool is_same_user(int socket) {
 
 /// Sends a message and says that nothing follows it.
 Result<void> send_message(int socket, const Json& json) {
-  const std::string text = json.dump();
+  const std::string text = to_text(json);
   std::string_view rest = text;
   while (!rest.empty()) {
     const ssize_t sent = ::send(socket, rest.data(), rest.size(), MSG_NOSIGNAL);
@@ -145,7 +145,14 @@ void ControlServer::run() {
 void ControlServer::answer(UniqueFd connection) {
   const auto request = receive_message(connection.get());
   if (!request || !request->is_object()) return;
-  static_cast<void>(send_message(connection.get(), handler_(*request, stop_.get_token())));
+  const Json answer = [&]() -> Json {
+    try {
+      return handler_(*request, stop_.get_token());
+    } catch (const Json::exception& error) {
+      return {{"error", std::string("the request has an unexpected form: ") + error.what()}};
+    }
+  }();
+  static_cast<void>(send_message(connection.get(), answer));
 }
 
 std::vector<ControlAnswer> ask_servers(const std::filesystem::path& folder, const Json& request,

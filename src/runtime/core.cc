@@ -59,7 +59,7 @@ Core::Core(CoreOptions options)
     : config_(options.config),
       session_(std::move(options.session)),
       capabilities_(std::move(options.capabilities)),
-      ceiling_(std::move(options.ceiling)) {}
+      ceilings_(std::move(options.ceilings)) {}
 
 Core::~Core() {
   // Components end first: their programs hold the engine, which waits for its last calls.
@@ -75,7 +75,7 @@ Result<std::unique_ptr<Core>> Core::create(CoreOptions options) {
                                        .config = options.config,
                                        .compiler = {},
                                        .capabilities = options.capabilities,
-                                       .ceiling = options.ceiling,
+                                       .ceilings = options.ceilings,
                                        .session = options.session,
                                        .role = {},
                                        .opener = nullptr}));
@@ -151,7 +151,7 @@ Result<std::shared_ptr<toolbox::Component>> Core::load(const ComponentLoad& load
   }
   host::Permissions::Fixed fixed;
   fixed.granted = load.grants.documents;
-  fixed.ceiling = ceiling_;
+  fixed.ceilings = ceilings_;
   if (artifact.description.manifest) {
     BELLJAR_TRY(fixed.manifest,
                 in_context(policy::parse_policy(*artifact.description.manifest,
@@ -173,7 +173,7 @@ Result<std::shared_ptr<toolbox::Component>> Core::load(const ComponentLoad& load
   BELLJAR_CHECK(log_->append_durably(
       {audit::RecordKind::load, clock_.now(), component->host().subject(),
        fmt::format("\"path\":{},\"size\":{},\"imports\":{}", json_string(reference.path.native()),
-                   size, Json(component->artifact().description.imports).dump())}));
+                   size, to_text(component->artifact().description.imports))}));
   BELLJAR_CHECK(toolbox_.put(component->tools()));
   const std::lock_guard lock(mutex_);
   components_[reference.name] = component;

@@ -35,7 +35,7 @@ struct CoreOptions {
   Config config;
   std::filesystem::path compiler;
   std::vector<Capability> capabilities;
-  std::optional<policy::Document> ceiling;
+  std::vector<policy::Document> ceilings;
   /// Names this process in grants that hold for a session.
   std::string session;
   /// What the process is, for the log: `serve`, `call`, `library`.
@@ -105,7 +105,7 @@ class Core {
   Config config_;
   std::string session_;
   std::vector<Capability> capabilities_;
-  std::optional<policy::Document> ceiling_;
+  std::vector<policy::Document> ceilings_;
 
   // In the order in which they need each other; destroyed the other way round.
   std::unique_ptr<store::State> state_;

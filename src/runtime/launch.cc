@@ -41,11 +41,17 @@ Result<Settings> read_settings(const store::GetVariable& variable) {
   Settings settings;
   BELLJAR_TRY(settings.paths, store::find_paths(variable));
   BELLJAR_TRY(settings.config, read_config(settings.paths.config / "belljar.toml"));
-  if (settings.config.ceiling) {
-    BELLJAR_TRY(settings.ceiling,
-                in_context(read_policy_file(*settings.config.ceiling), "the ceiling"));
-  }
+  BELLJAR_TRY(settings.ceilings, read_ceilings(settings.config));
   return settings;
+}
+
+Result<std::vector<policy::Document>> read_ceilings(const Config& config) {
+  std::vector<policy::Document> ceilings;
+  if (config.ceiling) {
+    BELLJAR_TRY(ceilings.emplace_back(),
+                in_context(read_policy_file(*config.ceiling), "the ceiling"));
+  }
+  return ceilings;
 }
 
 Result<std::string> read_policy_text(const std::filesystem::path& path) {
@@ -102,7 +108,7 @@ Result<Launched> launch(const Settings& settings, LaunchOptions options) {
     authority.paths = settings.paths;
     authority.session = session;
     for (const auto& [name, grants] : options.grants) authority.granted[name] = grants.documents;
-    authority.ceiling = settings.ceiling;
+    authority.ceilings = settings.ceilings;
     authority.files = std::move(options.files);
     BELLJAR_TRY(opener, host::Opener::start(std::move(authority)));
     BELLJAR_TRY(const auto confinement, host::confine(confinement_rules(settings, compiler)));
@@ -115,7 +121,7 @@ Result<Launched> launch(const Settings& settings, LaunchOptions options) {
                                            .config = settings.config,
                                            .compiler = compiler,
                                            .capabilities = {},
-                                           .ceiling = settings.ceiling,
+                                           .ceilings = settings.ceilings,
                                            .session = session,
                                            .role = std::move(options.role),
                                            .opener = std::move(opener),

@@ -20,12 +20,14 @@ namespace belljar::runtime {
 struct Settings {
   store::Paths paths;
   Config config;
-  std::optional<policy::Document> ceiling;
+  std::vector<policy::Document> ceilings;
 };
 
 /// Finds the folders and reads the configuration and the ceiling that it names.
 [[nodiscard]] Result<Settings> read_settings(const store::GetVariable& variable);
 
+/// The ceiling that the configuration names, where it names one.
+[[nodiscard]] Result<std::vector<policy::Document>> read_ceilings(const Config& config);
 /// Reads a policy file that a person named. A file that others may write is refused, and so is one
 /// that is a link: what was looked at has to be what is used.
 [[nodiscard]] Result<policy::Document> read_policy_file(const std::filesystem::path& path);

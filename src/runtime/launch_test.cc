@@ -107,8 +107,8 @@ TEST_F(PolicyFileTest, TheCeilingIsReadWithTheSettings) {
   const auto ceiling = folder_.write("config/ceiling.yaml", good);
   const auto read = settings();
   ASSERT_TRUE(read) << read.error().describe();
-  ASSERT_TRUE(read->ceiling);
-  EXPECT_EQ(read->ceiling->network.size(), 1U);
+  ASSERT_EQ(read->ceilings.size(), 1U);
+  EXPECT_EQ(read->ceilings.front().network.size(), 1U);
   test::set_mode(ceiling, 0666);
   EXPECT_FALSE(settings()) << "anybody could raise it";
 }
@@ -116,7 +116,7 @@ TEST_F(PolicyFileTest, TheCeilingIsReadWithTheSettings) {
 TEST_F(PolicyFileTest, WithoutAnythingSetUpThereAreSettings) {
   const auto read = settings();
   ASSERT_TRUE(read) << read.error().describe();
-  EXPECT_FALSE(read->ceiling);
+  EXPECT_TRUE(read->ceilings.empty());
   EXPECT_EQ(read->paths.data, folder_ / "data");
 }
 

@@ -7,6 +7,7 @@
 
 #include "policy/grant.h"
 #include "runtime/core.h"
+#include "runtime/launch.h"
 #include "support/crypto.h"
 #include "support/result.h"
 
@@ -92,6 +93,8 @@ Result<std::unique_ptr<Runtime>> Runtime::create(Options options) {
                 return store::environment_variable(name);
               }));
   BELLJAR_TRY(core.config, runtime::read_config(core.paths.config / "belljar.toml"));
+  // The operator's ceiling holds for every program that uses this state.
+  BELLJAR_TRY(core.ceilings, runtime::read_ceilings(core.config));
   core.config.sandboxes = options.sandboxes;
   core.config.workers = options.workers;
   core.config.memory = Bytes{options.memory};
@@ -101,7 +104,8 @@ Result<std::unique_ptr<Runtime>> Runtime::create(Options options) {
   }
   core.capabilities = std::move(options.capabilities);
   if (!options.ceiling.empty()) {
-    BELLJAR_TRY(core.ceiling, policy::parse_policy(options.ceiling, "ceiling", "/"));
+    BELLJAR_TRY(core.ceilings.emplace_back(),
+                policy::parse_policy(options.ceiling, "ceiling", "/"));
   }
   core.session = to_hex(random_bytes<8>());
   core.role = "library";

@@ -149,8 +149,11 @@ class StdioServer {
   void load_all(const std::stop_token& stop) {
     for (const ComponentLoad& load : components()) {
       if (stop.stop_requested()) break;
-      if (const auto component = core_->load(load, stop); !component) {
+      const auto component = core_->load(load, stop);
+      if (!component) {
         options_.warn(component.error().describe());
+      } else if (!options_.components && !is_kept(**component)) {
+        core_->unload(load.reference.name);
       }
     }
     if (options_.bare_names) toolbox::publish_bare_names(core_->toolbox());
@@ -198,7 +201,10 @@ class StdioServer {
   Json handle(const Json& request, const std::stop_token& stop) {
     const std::string what = request.value("do", "");
     if (what == "list") return list();
-    if (what == "unload") return {{"unloaded", core_->unload(request.value("name", ""))}};
+    if (what == "unload") {
+      if (options_.components) return {{"skipped", "it serves its own set"}};
+      return {{"unloaded", core_->unload(request.value("name", ""))}};
+    }
     if (what == "load") return load(request.value("name", ""), stop);
     return {{"error", "this server does not know the command; is it of another version?"}};
   }
@@ -227,7 +233,17 @@ class StdioServer {
     const auto component =
         core_->load({{name, (*stored)->reference}, grants_of(name), (*stored)->digest}, stop);
     if (!component) return {{"error", component.error().describe()}};
+    if (!is_kept(**component)) {
+      core_->unload(name);
+      return {{"error", "it was unloaded or upgraded meanwhile"}};
+    }
     return {{"loaded", (*component)->tool_names()}};
+  }
+
+  /// Whether a person still wants this content, after the time that compiling takes.
+  bool is_kept(const toolbox::Component& component) const {
+    const auto stored = store::Components(core_->state()).find(component.name());
+    return !stored || (*stored && (*stored)->digest == component.artifact().digest);
   }
 
   /// Goes last: it watches over all of the ending.
@@ -262,7 +278,11 @@ Result<void> serve_stdio(const Settings& settings, ServeOptions options) {
     for (const ComponentLoad& load : *options.components) files.push_back(load.reference.path);
   }
   // Opened before the process gives up opening things.
-  mcp::LineWriter writer(STDOUT_FILENO);
+  mcp::LineWriter writer(STDOUT_FILENO, [warn = options.warn] {
+    warn("the client reads none of its answers, and 64 MiB of them wait; giving up on it");
+    // As if somebody had asked the server to stop: the reader may wait for input.
+    ::kill(::getpid(), SIGTERM);
+  });
   std::unique_ptr<StdioServer> server;
   {
     const BlockedStopSignals blocked;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <mutex>
+#include <utility>
 
 namespace belljar {
 
@@ -15,6 +16,20 @@ class TaskGroup {
   ~TaskGroup();
   TaskGroup(const TaskGroup&) = delete;
   TaskGroup& operator=(const TaskGroup&) = delete;
+
+  /// Holds the destructor up until it is destroyed: for work that runs on threads of others.
+  class Place {
+   public:
+    Place() = default;
+    explicit Place(TaskGroup& group);
+    Place(Place&& other) noexcept : group_(std::exchange(other.group_, nullptr)) {}
+    Place& operator=(Place&& other) noexcept;
+    ~Place() { leave(); }
+
+   private:
+    void leave() noexcept;
+    TaskGroup* group_ = nullptr;
+  };
 
   /// `task` does not throw.
   void start(std::move_only_function<void()> task);

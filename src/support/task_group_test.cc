@@ -5,6 +5,7 @@
 #include <atomic>
 #include <future>
 #include <memory>
+#include <thread>
 
 namespace belljar {
 namespace {
@@ -27,6 +28,24 @@ TEST(TaskGroupTest, WaitsForAllItsTasksAndForWhatTheyHold) {
   }
   EXPECT_EQ(done, 8);
   EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST(TaskGroupTest, WaitsForPlacesAsWell) {
+  std::promise<void> waiting;
+  std::jthread other;
+  std::atomic<bool> left = false;
+  {
+    TaskGroup tasks;
+    TaskGroup::Place first(tasks);
+    TaskGroup::Place moved = std::move(first);
+    other = std::jthread([&left, place = std::move(moved), begin = waiting.get_future()]() mutable {
+      begin.wait();
+      left = true;
+      place = {};
+    });
+    waiting.set_value();
+  }
+  EXPECT_TRUE(left) << "the group was gone before the work that it waits for";
 }
 
 }  // namespace

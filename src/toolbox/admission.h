@@ -32,6 +32,8 @@ class Admission {
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
 
+  /// Places for the calls of all components together.
+  [[nodiscard]] std::uint32_t total() const noexcept { return total_; }
   /// Takes a place at once; false where the call would have to wait.
   [[nodiscard]] bool try_enter(Lane& lane, std::uint32_t most);
   /// Waits for a place on another thread. Gives the number to `withdraw` by; nothing where too many

@@ -4,10 +4,12 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cctype>
 #include <iterator>
 #include <utility>
 
+#include "policy/rules.h"
 #include "support/json.h"
 #include "support/result.h"
 #include "support/text.h"
@@ -42,8 +44,12 @@ belljar::LimitReached describe_limit(const engine::Outcome& outcome, const CallS
   belljar::LimitReached limit;
   limit.limit = outcome.limit;
   const auto bytes = [](std::uint64_t value) { return format_bytes(Bytes{value}); };
+  // No advice that the policy would refuse: a guest can ask for any amount.
   const auto raise = [&](std::string amount) {
-    limit.remedy = fmt::format("limit={}={}", outcome.limit, amount);
+    policy::LimitRules unused;
+    if (policy::set_limit(unused, outcome.limit, amount)) {
+      limit.remedy = fmt::format("limit={}={}", outcome.limit, amount);
+    }
   };
   if (outcome.limit == "timeout") {
     limit.used = format_duration(microseconds(outcome.used));
@@ -59,10 +65,11 @@ belljar::LimitReached describe_limit(const engine::Outcome& outcome, const CallS
   } else if (outcome.limit == "memory") {
     limit.used = bytes(outcome.used);
     limit.allowed = bytes(outcome.allowed);
-    // The next power of two that would have been enough for this request.
-    std::uint64_t enough = summary.limits.memory.value * 2;
-    while (enough < outcome.used) enough *= 2;
-    raise(policy_bytes(Bytes{enough}));
+    // The next power of two that would have been enough for this request, where there is one.
+    if (outcome.used <= std::uint64_t{1} << 62) {
+      raise(policy_bytes(
+          Bytes{std::bit_ceil(std::max(summary.limits.memory.value * 2, outcome.used))}));
+    }
   } else if (outcome.limit == "output") {
     limit.used = "more than " + bytes(summary.limits.output.value);
     limit.allowed = bytes(summary.limits.output.value);

@@ -47,8 +47,10 @@ std::string title_of(const NamedFunction& named) {
 
 class ComponentTool final : public Tool {
  public:
-  ComponentTool(std::shared_ptr<Component> component, NamedFunction function, ToolInfo info)
-      : component_(std::move(component)), function_(std::move(function)), info_(std::move(info)) {}
+  /// `function` is one of the component's own: a call needs it for as long as the component, also
+  /// where its tool is unloaded meanwhile.
+  ComponentTool(std::shared_ptr<Component> component, const NamedFunction& function, ToolInfo info)
+      : component_(std::move(component)), function_(function), info_(std::move(info)) {}
 
   const ToolInfo& info() const override { return info_; }
   Annotations annotations() const override { return component_->annotations(); }
@@ -58,7 +60,7 @@ class ComponentTool final : public Tool {
 
  private:
   std::shared_ptr<Component> component_;
-  NamedFunction function_;
+  const NamedFunction& function_;
   ToolInfo info_;
 };
 
@@ -165,7 +167,9 @@ ToolGroup Component::tools() {
 Annotations Component::annotations() const {
   Annotations annotations;
   const auto snapshot = host_->permissions().current();
-  if (!snapshot) return annotations;
+  // Nobody knows what holds, so it could be anything.
+  if (!snapshot)
+    return {.read_only = false, .destructive = true, .idempotent = false, .open_world = true};
   const bool writes =
       imports("wasi:filesystem/") &&
       std::any_of((*snapshot)->mounts().begin(), (*snapshot)->mounts().end(),
@@ -321,9 +325,17 @@ class Component::ActiveCall final : public CallHandle,
   void not_admitted() {
     const std::uint32_t most = grip_.snapshot->limits().instances;
     Outcome outcome;
-    outcome.result = belljar::LimitReached{"instances", fmt::format("{} sandboxes", most),
-                                           fmt::format("{} sandboxes", most),
-                                           fmt::format("limit=instances={}", most * 2)};
+    if (component_->lane_->running.load() >= most) {
+      outcome.result = belljar::LimitReached{"instances", fmt::format("{} sandboxes", most),
+                                             fmt::format("{} sandboxes", most),
+                                             fmt::format("limit=instances={}", most * 2)};
+    } else {
+      // Other components have them: no grant to this one helps.
+      outcome.result = belljar::LimitReached{
+          "sandboxes", "all of them are in use",
+          fmt::format("{} for all components together", component_->services_.admission.total()),
+          ""};
+    }
     end(std::move(outcome));
   }
 
@@ -348,6 +360,7 @@ class Component::ActiveCall final : public CallHandle,
     if (auto prepared = host_->prepare(); !prepared) {
       return end(std::unexpected(std::move(prepared).error()));
     }
+    if (live_ != 0) host_->resume(component_->host_->take_reached(live_));
     if (grip_.mounts) named_ = call_.arguments.substr(0, longest_named);
     const auto passed = std::chrono::steady_clock::now() - began_;
     const engine::CallSettings settings{
@@ -375,6 +388,9 @@ class Component::ActiveCall final : public CallHandle,
   void finished(engine::Outcome outcome) {
     if (live_ != 0 || outcome.live != 0) {
       component_->services_.handles.settle(live_, outcome.live, outcome.handles, call_.client);
+      if (outcome.live != 0) {
+        component_->host_->keep_reached(outcome.live, host_->take_reached());
+      }
     }
     if (outcome.kind == engine::OutcomeKind::fault) {
       return end(fail(ErrorCode::internal, "{}", outcome.message));
@@ -397,7 +413,13 @@ class Component::ActiveCall final : public CallHandle,
                          component_->host_->subject(),
                          call_details(function_.tool, result, host_.get())});
     if (result && !result->refusals.empty()) return tell_refused(*std::move(result));
+    complete(std::move(result));
+  }
+
+  /// The last that a call does: the services may be gone once its place is given back.
+  void complete(Result<Outcome> result) {
     completion_(std::move(result));
+    place_ = {};
   }
 
   /// Gives refusals the ids of their requests. New ones are on disk before the caller hears of
@@ -412,13 +434,13 @@ class Component::ActiveCall final : public CallHandle,
         fresh.push_back(refusal);
       }
     }
-    if (fresh.empty()) return completion_(std::move(outcome));
+    if (fresh.empty()) return complete(std::move(outcome));
     component_->services_.refusals.settle(
         component_->host_, function_.tool, std::move(fresh),
         [self = shared_from_this(), outcome = std::move(outcome)](std::vector<Refusal> settled,
                                                                   bool durable) mutable {
           if (!durable) {
-            self->completion_(
+            self->complete(
                 fail(ErrorCode::storage, "a refusal could not be recorded; is the disk full?"));
             return;
           }
@@ -428,13 +450,15 @@ class Component::ActiveCall final : public CallHandle,
               if (name_of(refusal) == name_of(known)) refusal.request_id = known.request_id;
             }
           }
-          self->completion_(std::move(outcome));
+          self->complete(std::move(outcome));
         });
   }
 
   static std::string name_of(const Refusal& refusal) { return refusal.kind + " " + refusal.what; }
 
   std::shared_ptr<Component> component_;
+  /// Keeps the services until the call has ended.
+  TaskGroup::Place place_{component_->services_.tasks};
   const NamedFunction& function_;
   ToolCall call_;
   std::optional<std::string> kept_arguments_;

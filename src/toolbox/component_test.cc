@@ -228,6 +228,43 @@ TEST_F(ComponentTest, AGuestThatHoldsTooMuchOfTheHostReachesTheLimitOfHandles) {
   EXPECT_EQ(limit->remedy, "limit=handles=64");
 }
 
+TEST_F(ComponentTest, AGuestThatAsksForMoreMemoryThanThereIsGetsNoAdviceToGiveIt) {
+  const auto loaded = load("tool", R"((component
+    (core module $m (memory i64 1)
+      (func (export "answer") (result i32)
+        (drop (memory.grow (i64.const 0xFFFFFFFFFFFE))) unreachable))
+    (core instance $i (instantiate $m))
+    (func $answer (result u32) (canon lift (core func $i "answer")))
+    (export "answer" (func $answer))))");
+  ASSERT_TRUE(loaded) << loaded.error().describe();
+  const auto outcome = start(**loaded).ended->get_future().get();
+  ASSERT_TRUE(outcome) << outcome.error().describe();
+  const auto* const limit = std::get_if<LimitReached>(&outcome->result);
+  ASSERT_TRUE(limit) << "it ended in another way";
+  EXPECT_EQ(limit->limit, "memory");
+  EXPECT_EQ(limit->remedy, "");
+}
+
+TEST_F(ComponentTest, ACallThatFoundNoRoomAmongAllSaysSoAndNotThatItsOwnLimitIsReached) {
+  const auto busy = load("busy", component({}, {}, "(loop br 0) unreachable"),
+                         {"limit=instances=8", "limit=timeout=1h"});
+  const auto late = load("late", component(), {"limit=timeout=1ms"});
+  ASSERT_TRUE(busy && late);
+  std::vector<Started> running;
+  for (int i = 0; i < 8; ++i) running.push_back(start(**busy));
+  const auto outcome = start(**late).ended->get_future().get();
+  for (const Started& call : running) call.handle->cancel();
+  for (const Started& call : running) {
+    EXPECT_TRUE(call.ended->get_future().get());
+  }
+  ASSERT_TRUE(outcome) << outcome.error().describe();
+  const auto* const limit = std::get_if<LimitReached>(&outcome->result);
+  ASSERT_TRUE(limit) << "it ended in another way";
+  EXPECT_EQ(limit->limit, "sandboxes");
+  EXPECT_EQ(limit->allowed, "8 for all components together");
+  EXPECT_EQ(limit->remedy, "");
+}
+
 TEST_F(ComponentTest, CannotBeLoadedWithImportsThatNobodyOffers) {
   EXPECT_THAT(
       load_error(component(R"((import "acme:kv/store@1.0.0" (instance (export "get" (func)))))")),

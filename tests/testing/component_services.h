@@ -78,8 +78,7 @@ class ServicesTest : public testing::Test {
     }
     const store::ComponentKey key{name, artifact->digest};
     auto permissions = std::make_shared<host::Permissions>(
-        *state_, key, "session",
-        host::Permissions::Fixed{{std::move(document)}, std::nullopt, std::nullopt});
+        *state_, key, "session", host::Permissions::Fixed{{std::move(document)}, std::nullopt, {}});
     return Component::load(
         {*engine_, *loader_, *services_, admission_, handles_, refusals_, tasks_}, name,
         *std::move(artifact), std::move(permissions));

@@ -54,7 +54,8 @@ TEST(CompilerTest, SaysWhatIsWrongWithItsInput) {
 }
 
 TEST(CompilerTest, HoldsTheHelperToItsLimits) {
-  EXPECT_THAT(problem_with(adder, {.output = Bytes{64}}), HasSubstr("compiled code is larger than 64"));
+  EXPECT_THAT(problem_with(adder, {.output = Bytes{64}}),
+              HasSubstr("compiled code is larger than 64"));
 }
 
 TEST(CompilerTest, StopsWhenItIsAskedTo) {

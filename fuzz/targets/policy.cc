@@ -13,7 +13,7 @@ namespace {
 void decide(policy::Document document) {
   policy::Sources sources;
   sources.manifest = document;
-  sources.ceiling = document;
+  sources.ceilings = {document};
   sources.granted.push_back(std::move(document));
   const auto snapshot = policy::Snapshot::compile(std::move(sources));
   static_cast<void>(policy::summarize(*snapshot));

@@ -92,6 +92,7 @@ class RunningCall {
 class Runtime {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Runtime>> create(Options options = {});
+  /// Waits for the calls under way; cancel those that may take long. Not within a completion.
   virtual ~Runtime() = default;
 
   /// Loads a component from `PATH` or `NAME=PATH` and gives its name. A component of the same

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <chrono>
-#include <thread>
+#include <condition_variable>
+#include <mutex>
 
 #include "audit/reader.h"
 #include "cli/commands.h"
@@ -101,6 +102,8 @@ class LogCommand final : public Command {
       blocked.emplace();
       interrupt.emplace(*blocked);
     }
+    std::mutex mutex;
+    std::condition_variable_any stopped;
     std::int64_t after = 0;
     while (true) {
       BELLJAR_TRY(after, reader.read(filter, after, each));
@@ -108,7 +111,9 @@ class LogCommand final : public Command {
       if (!follow_ || interrupt->token().stop_requested()) return ExitCode::done;
       // What comes from now on is all new.
       filter.last.reset();
-      std::this_thread::sleep_for(follow_interval);
+      // Another process writes, and tells nobody. Ctrl-C ends the wait at once.
+      std::unique_lock lock(mutex);
+      stopped.wait_for(lock, interrupt->token(), follow_interval, [] { return false; });
     }
   }
 

@@ -10,9 +10,9 @@
 #include <mutex>
 
 #include "host/testing/network.h"
-#include "host/testing/temporary_folder.h"
 #include "store/state.h"
 #include "testing/manual_clock.h"
+#include "testing/temporary_folder.h"
 
 namespace belljar::host {
 namespace {
@@ -118,7 +118,7 @@ class CallHostTest : public ::testing::Test {
     return inbox->wait();
   }
 
-  testing::TemporaryFolder folder_;
+  test::TemporaryFolder folder_;
   test::ManualClock clock_;
   store::ComponentKey key_{"tool", std::string(64, 'a')};
   KeptLog log_;

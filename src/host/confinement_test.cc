@@ -24,8 +24,8 @@
 
 #include "host/opener.h"
 #include "host/testing/egress_peers.h"
-#include "host/testing/temporary_folder.h"
 #include "support/file.h"
+#include "testing/temporary_folder.h"
 
 namespace belljar::host {
 namespace {
@@ -84,7 +84,7 @@ class ConfinementTest : public ::testing::Test {
     });
   }
 
-  testing::TemporaryFolder folder_;
+  test::TemporaryFolder folder_;
 };
 
 TEST_F(ConfinementTest, FilesOutsideCannotBeOpened) {
@@ -124,7 +124,7 @@ TEST_F(ConfinementTest, FilesOutsideCannotBeOpened) {
               }
             }),
             "done");
-  EXPECT_EQ(folder_.read("secrets/key"), "not for a server");
+  EXPECT_EQ(test::contents_of(folder_ / "secrets/key"), "not for a server");
 }
 
 TEST_F(ConfinementTest, TheStateCanStillBeWritten) {

@@ -14,7 +14,7 @@
 #include <random>
 
 #include "host/testing/network.h"
-#include "host/testing/temporary_folder.h"
+#include "testing/temporary_folder.h"
 
 namespace belljar::host {
 namespace {
@@ -131,7 +131,7 @@ class TlsServer {
   }
 
  private:
-  testing::TemporaryFolder folder_;
+  test::TemporaryFolder folder_;
   std::optional<Program> server_;
   std::string port_;
 };

@@ -4,7 +4,7 @@
 
 #include "host/file_gate.h"
 #include "host/testing/race.h"
-#include "host/testing/temporary_folder.h"
+#include "testing/temporary_folder.h"
 
 namespace belljar::host {
 namespace {
@@ -49,7 +49,7 @@ class FileGateRaceTest : public ::testing::Test {
     return request;
   }
 
-  testing::TemporaryFolder folder_;
+  test::TemporaryFolder folder_;
   ino_t forbidden_ = 0;
 };
 

@@ -15,7 +15,7 @@
 #include <cstring>
 #include <functional>
 
-#include "host/testing/temporary_folder.h"
+#include "testing/temporary_folder.h"
 
 namespace belljar::host {
 namespace {
@@ -112,7 +112,7 @@ class FileGateTest : public ::testing::Test {
     EXPECT_FALSE(answer.reply.descriptor) << what << " gave a descriptor with its error";
   }
 
-  testing::TemporaryFolder folder_;
+  test::TemporaryFolder folder_;
   std::filesystem::path outside_;
 };
 
@@ -174,7 +174,7 @@ TEST_F(FileGateTest, A30LinksThatLeadOutAreRefused) {
     expect_refused(ask(writable(), reading(path)), path);
     expect_refused(ask(writable(), creating(path)), path);
   }
-  EXPECT_EQ(folder_.read("outside/secret.txt"), "not for guests");
+  EXPECT_EQ(test::contents_of(folder_ / "outside/secret.txt"), "not for guests");
   FileRequest status = doing(FileOperation::status, "absolute");
   status.follow = true;
   expect_refused(ask(readable(), status), "the status of what a link outside names");
@@ -207,7 +207,7 @@ TEST_F(FileGateTest, A31AFileWithASecondNameIsNotOpened) {
   FileRequest truncating = writing("hard");
   truncating.truncate = true;
   expect_refused(ask(writable(), truncating), "truncating a hard link from outside");
-  EXPECT_EQ(folder_.read("outside/secret.txt"), "not for guests");
+  EXPECT_EQ(test::contents_of(folder_ / "outside/secret.txt"), "not for guests");
 }
 
 TEST_F(FileGateTest, A31TheTimesOfAFileWithASecondNameAreNotSet) {
@@ -254,7 +254,7 @@ TEST_F(FileGateTest, A32AReadOnlyGrantChangesNothing) {
     EXPECT_TRUE(answer.refusal) << "operation " << static_cast<int>(change.operation)
                                 << " failed without saying that it is not allowed";
   }
-  EXPECT_EQ(folder_.read("granted/hello.txt"), "hello");
+  EXPECT_EQ(test::contents_of(folder_ / "granted/hello.txt"), "hello");
   EXPECT_EQ(std::filesystem::last_write_time(granted() / "hello.txt"), before);
   EXPECT_EQ(std::distance(std::filesystem::directory_iterator(granted()), {}), 2);
 }
@@ -376,7 +376,7 @@ TEST_F(FileGateTest, WhatHoldsSomethingDeniedCannotBeMovedAway) {
     EXPECT_FALSE(std::filesystem::exists(granted() / "moved"));
   }
   expect_refused(ask(mount, doing(FileOperation::unlink, "a/b/key")), "removing what is denied");
-  EXPECT_EQ(folder_.read("granted/a/b/key"), "private");
+  EXPECT_EQ(test::contents_of(folder_ / "granted/a/b/key"), "private");
 }
 
 TEST_F(FileGateTest, WhatMayNotBeReadKeepsItsNameWhereItMayBeWritten) {

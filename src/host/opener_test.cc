@@ -10,8 +10,8 @@
 #include <thread>
 
 #include "host/testing/egress_peers.h"
-#include "host/testing/temporary_folder.h"
 #include "store/state.h"
+#include "testing/temporary_folder.h"
 
 namespace belljar::host {
 namespace {
@@ -83,7 +83,7 @@ class OpenerTest : public ::testing::Test {
     return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
   }
 
-  testing::TemporaryFolder folder_;
+  test::TemporaryFolder folder_;
 };
 
 TEST_F(OpenerTest, OpensFilesOfAGrantedFolder) {

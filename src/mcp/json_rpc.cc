@@ -79,7 +79,10 @@ RpcParser::One read_message(od::object object) {
       if (member.value().get_object().get(params) == simdjson::SUCCESS) {
         if (params.raw_json().get(message.params) != simdjson::SUCCESS) return broken;
       } else {
-        params_are_wrong = !member.value().is_null();
+        // What begins like a null need not be one.
+        bool null = false;
+        if (member.value().is_null().get(null) != simdjson::SUCCESS) return broken;
+        params_are_wrong = !null;
       }
     } else if (key == "result" || key == "error") {
       has_answer = true;

@@ -1,13 +1,13 @@
 // JSON-RPC 2.0 envelopes: taken apart and put together, without a look at what is inside.
 #pragma once
 
-#include <simdjson.h>
-
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
+
+#include "mcp/simdjson.h"
 
 namespace belljar::mcp {
 

@@ -130,7 +130,10 @@ TEST_F(RpcParserTest, RefusesWhatIsNoJson) {
   for (const std::string_view text :
        {"", "ping", "{", R"({"jsonrpc":"2.0")", R"({"jsonrpc":"2.0","id":1,"method":"a"}x)",
         R"({"jsonrpc":"2.0","id":1,"method":"a"}{})", "{'a':1}", "\xff", "\xef\xbb\xbf{}",
-        R"([{"jsonrpc":"2.0","id":1,"method":"a"})", "nonsense", "true story", "12ab", "\"open"}) {
+        R"([{"jsonrpc":"2.0","id":1,"method":"a"})",
+        R"({"jsonrpc":"2.0","id":1,"method":"a","params":na})",
+        R"({"jsonrpc":"2.0","method":"a","params":nul})", "nonsense", "true story", "12ab",
+        "\"open"}) {
     EXPECT_EQ(error(text).code, RpcCode::parse_error) << text;
   }
   for (const std::string_view text : {"null", "true", "12", "\"a\""}) {

@@ -36,6 +36,13 @@ std::string string_member(od::value value, std::string_view name) {
   return *std::move(text);
 }
 
+/// What begins like a null need not be one.
+bool is_null(od::value& value) {
+  bool null = false;
+  check(value.is_null().get(null));
+  return null;
+}
+
 /// A string or integer as it was written.
 std::optional<std::string> token_member(od::value value) {
   od::json_type type{};
@@ -106,7 +113,7 @@ RequestParams read_object(od::object object) {
       od::object arguments;
       if (value.get_object().get(arguments) == simdjson::SUCCESS) {
         check(arguments.raw_json().get(params.arguments));
-      } else if (!value.is_null()) {
+      } else if (!is_null(value)) {
         throw Malformed{"\"arguments\" has to be an object"};
       }
     } else if (key == "cursor") {

@@ -1,14 +1,13 @@
 // The params of every request that is understood, read in one pass.
 #pragma once
 
-#include <simdjson.h>
-
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
 
 #include "mcp/json_rpc.h"
+#include "mcp/simdjson.h"
 
 namespace belljar::mcp {
 

@@ -62,7 +62,8 @@ Core::Core(CoreOptions options)
       ceilings_(std::move(options.ceilings)) {}
 
 Core::~Core() {
-  // Components end first: their programs hold the engine, which waits for its last calls.
+  // Nobody finds a tool any more. The calls that run are waited for by the task group, which goes
+  // before everything that they use.
   components_.clear();
   const auto set = toolbox_.current();
   for (const toolbox::ToolGroup& group : set->groups()) {

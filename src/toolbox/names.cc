@@ -130,6 +130,17 @@ std::map<std::string, std::string> interface_parts(const engine::Description& de
   return parts;
 }
 
+/// What the tool that gives a handle back is called: a method of the resource may be called `drop`.
+std::string drop_name(const engine::Description& description, const engine::Function& function) {
+  std::string name = function.resource + "-drop";
+  const bool taken =
+      std::any_of(description.functions.begin(), description.functions.end(),
+                  [&](const engine::Function& other) {
+                    return other.interface == function.interface && own_name(other) == name;
+                  });
+  return taken ? function.resource + "-release" : name;
+}
+
 }  // namespace
 
 std::string shorten_tool_name(std::string_view name) {
@@ -171,8 +182,8 @@ Result<std::vector<NamedFunction>> name_functions(std::string_view component,
     BELLJAR_CHECK(add(prefix + own_name(function), i, {}, origin));
     if (function.resource.empty()) continue;
     if (!resources.emplace(function.interface, function.resource).second) continue;
-    BELLJAR_CHECK(add(fmt::format("{}{}-drop", prefix, function.resource), i, function.resource,
-                      origin + " (drop)"));
+    BELLJAR_CHECK(
+        add(prefix + drop_name(description, function), i, function.resource, origin + " (drop)"));
   }
   return tools;
 }

@@ -95,6 +95,18 @@ TEST(NamesTest, JoinTheMembersOfAResourceToItsName) {
   EXPECT_THAT((*named)[3].dropped_resource, IsEmpty());
 }
 
+TEST(NamesTest, LeaveAMethodOfTheNameOfTheDropToolItsName) {
+  const auto named =
+      name_functions("weather", describe({member(FunctionKind::constructor, "[constructor]station"),
+                                          member(FunctionKind::method, "[method]station.drop")}));
+  ASSERT_TRUE(named) << named.error().describe();
+  ASSERT_THAT(*named, SizeIs(3));
+  EXPECT_EQ((*named)[1].tool, "weather_stations_station-release");
+  EXPECT_EQ((*named)[1].dropped_resource, "station");
+  EXPECT_EQ((*named)[2].tool, "weather_stations_station-drop");
+  EXPECT_THAT((*named)[2].dropped_resource, IsEmpty());
+}
+
 TEST(NamesTest, KeepTheOrderOfTheExports) {
   const auto order = ElementsAre("weather_b", "weather_a", "weather_api_c");
   EXPECT_THAT(names(describe({function("b"), function("a"), function("c", "acme:wx/api")})), order);

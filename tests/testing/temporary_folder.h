@@ -42,6 +42,10 @@ class TemporaryFolder {
     if (!stream) throw std::runtime_error("cannot write " + file.native());
     return file;
   }
+  std::filesystem::path make_folder(std::string_view name) const {
+    std::filesystem::create_directories(path_ / name);
+    return path_ / name;
+  }
 
  private:
   std::filesystem::path path_;

@@ -13,7 +13,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
 
-constexpr const char* folder = "/home/me/policies";
+constexpr const char* folder = "/srv/me/policies";
 
 Result<Document> parse(std::string_view text) { return parse_policy(text, "p.yaml", folder); }
 
@@ -75,12 +75,12 @@ TEST(PolicyDocuments, TheExampleOfTheDocumentationMeansWhatItSays) {
   EXPECT_EQ(document.description, "weather tool");
   EXPECT_THAT(document.warnings, IsEmpty());
   ASSERT_EQ(document.storage.size(), 1U);
-  EXPECT_EQ(document.storage[0].host, "/home/me/policies/data");
+  EXPECT_EQ(document.storage[0].host, "/srv/me/policies/data");
   EXPECT_EQ(document.storage[0].guest, "/data");
   EXPECT_EQ(document.storage[0].access, (Access{true, false}));
   EXPECT_FALSE(document.storage[0].hardlinks);
   ASSERT_EQ(document.storage_denied.size(), 1U);
-  EXPECT_EQ(document.storage_denied[0].host, "/home/me/policies/data/private");
+  EXPECT_EQ(document.storage_denied[0].host, "/srv/me/policies/data/private");
   EXPECT_EQ(document.storage_denied[0].access, (Access{true, true})) << "a deny covers all access";
   EXPECT_THAT(described(document.network),
               ElementsAre("https://api.weather.example", "https://*.tiles.example:8443 GET /v1/*"));
@@ -274,13 +274,13 @@ TEST(PolicyDocuments, StoragePathsAreRelativeToTheFile) {
                 "      - {uri: \"fs:///logs/*\", access: [read], hardlinks: allow}\n"
                 "      - {uri: \"fs:///srv/a/../b\", access: [read]}\n"));
   ASSERT_EQ(document.storage.size(), 6U);
-  EXPECT_EQ(document.storage[0].host, "/home/me/policies/data");
+  EXPECT_EQ(document.storage[0].host, "/srv/me/policies/data");
   EXPECT_EQ(document.storage[0].guest, "/data");
-  EXPECT_EQ(document.storage[1].host.lexically_relative("/home/me/policies/b"), ".");
+  EXPECT_EQ(document.storage[1].host.lexically_relative("/srv/me/policies/b"), ".");
   EXPECT_EQ(document.storage[1].access, (Access{false, true}));
   EXPECT_EQ(document.storage[2].host, "/srv/x");
   EXPECT_EQ(document.storage[2].guest, "/srv/x");
-  EXPECT_EQ(document.storage[3].host, "/home/me/shared");
+  EXPECT_EQ(document.storage[3].host, "/srv/me/shared");
   EXPECT_EQ(document.storage[3].guest, "/in/put");
   EXPECT_EQ(document.storage[4].host, "/logs");
   EXPECT_TRUE(document.storage[4].hardlinks);
@@ -424,7 +424,7 @@ permissions:
       - uri: "unix:///run/x.sock"
 )");
   ASSERT_EQ(document.storage.size(), 2U);
-  EXPECT_EQ(document.storage[0].host, "/home/me/policies/work/agent") << "the globs mean all below";
+  EXPECT_EQ(document.storage[0].host, "/srv/me/policies/work/agent") << "the globs mean all below";
   EXPECT_EQ(document.storage[0].guest, "work/agent") << "where its guests look for it";
   EXPECT_EQ(document.storage[1].host, "/");
   EXPECT_EQ(document.storage_denied[0].access, (Access{false, true}));

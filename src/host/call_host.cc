@@ -290,14 +290,7 @@ FileReply CallHost::file(const FileRequest& request) {
     const std::lock_guard lock(mutex_);
     full = files_created_ >= limits().files;
   }
-  FileReply no_more;
-  no_more.error = EDQUOT;
-  if (full && (request.exclusive || request.operation != FileOperation::open)) return no_more;
-  FileRequest allowed = request;
-  // What is there already can still be opened.
-  if (full) allowed.create = false;
-  FileAnswer answer = grip_.mounts->perform(allowed);
-  if (full && answer.reply.error == ENOENT) return no_more;
+  FileAnswer answer = full ? perform_without_creating(request) : grip_.mounts->perform(request);
   const std::string shown = shown_path(request.mount, request.path);
   if (answer.refusal) {
     const policy::StorageRule& rule = grip_.mounts->mounts()[request.mount];
@@ -323,6 +316,18 @@ FileReply CallHost::file(const FileRequest& request) {
     }
   }
   return std::move(answer.reply);
+}
+
+FileAnswer CallHost::perform_without_creating(const FileRequest& request) const {
+  FileAnswer no_more;
+  no_more.reply.error = EDQUOT;
+  if (request.exclusive || request.operation != FileOperation::open) return no_more;
+  // What is there already can still be opened.
+  FileRequest existing = request;
+  existing.create = false;
+  FileAnswer answer = grip_.mounts->perform(existing);
+  if (answer.reply.error == ENOENT) return no_more;
+  return answer;
 }
 
 FileReply CallHost::no_mount(const FileRequest& request, std::string_view path) {

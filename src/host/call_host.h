@@ -98,6 +98,8 @@ class CallHost final : public engine::Host,
   [[nodiscard]] std::string for_the_record(std::string text) const;
   /// Whether a folder of this call is still granted, as it was.
   [[nodiscard]] bool grants_mount(const policy::Snapshot& snapshot, std::uint32_t number) const;
+  /// For a call that has made as many files as it may.
+  [[nodiscard]] FileAnswer perform_without_creating(const engine::FileRequest& request) const;
   engine::FileReply no_mount(const engine::FileRequest& request, std::string_view path);
   [[nodiscard]] std::string shown_path(std::uint32_t mount, std::string_view path) const;
 

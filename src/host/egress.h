@@ -90,6 +90,9 @@ struct EgressOptions {
   std::size_t waiting = 4'096;
   /// Requests of one pool that wait.
   std::size_t waiting_of_one = 512;
+  /// Requests that may speak HTTP/2 at a time; the others speak HTTP/1.1. libcurl 7.88 goes on
+  /// taking a stream that its guest does not read, up to 32 MiB of it: this bounds what that costs.
+  std::size_t http2_exchanges = 2;
   std::chrono::milliseconds name_timeout{5'000};
   std::chrono::milliseconds connect_timeout{10'000};
   std::chrono::milliseconds head_timeout{30'000};

@@ -32,6 +32,8 @@ struct ExchangeContext {
   Resolver& resolver;
   const EgressOptions& options;
   const TrustStore& trust;
+  /// How many more may speak HTTP/2; see EgressOptions::http2_exchanges.
+  std::size_t& http2_slots;
 };
 
 /// Decide, resolve, check the addresses, record, connect to a checked one, stream. Everything but
@@ -64,6 +66,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   void recorded(bool durable);
   void connect();
   void prepare_headers();
+  [[nodiscard]] bool may_speak_http2();
   void set_deadline(std::chrono::nanoseconds wish, std::chrono::milliseconds limit,
                     engine::HttpFailure failure, std::string message);
   void done(CURLcode code);
@@ -119,6 +122,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   bool download_paused_ = false;
   bool waiting_for_guest_ = false;
   bool upload_paused_ = false;
+  bool holds_http2_slot_ = false;
   bool over_ = false;
 
   std::mutex upload_mutex_;

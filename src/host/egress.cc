@@ -92,9 +92,9 @@ class CurlEgress final : public Egress {
                                              std::shared_ptr<EgressPrincipal> principal,
                                              std::unique_ptr<engine::HttpSink> sink) override {
     const std::size_t most = principal->limits().requests;
-    auto exchange =
-        std::make_shared<Exchange>(ExchangeContext{*loop_, *resolver_, options_, trust_},
-                                   std::move(request), std::move(principal), std::move(sink));
+    auto exchange = std::make_shared<Exchange>(
+        ExchangeContext{*loop_, *resolver_, options_, trust_, http2_slots_}, std::move(request),
+        std::move(principal), std::move(sink));
     loop_->post([this, exchange, most] { admit(exchange, most); });
     return std::make_unique<Transfer>(*loop_, std::move(exchange));
   }
@@ -106,7 +106,8 @@ class CurlEgress final : public Egress {
     loop_->post([this, host, weak = std::weak_ptr(wanted), done = std::move(done)]() mutable {
       if (!weak.lock()) return;
       resolver_->lookup(
-          host, [weak, done = std::move(done)](Result<std::vector<policy::Address>> found) mutable {
+          host, weak,
+          [weak, done = std::move(done)](Result<std::vector<policy::Address>> found) mutable {
             if (weak.lock()) done(std::move(found));
           });
     });
@@ -183,6 +184,7 @@ class CurlEgress final : public Egress {
   std::map<std::string, std::unique_ptr<Lane>> lanes_;
   std::set<std::shared_ptr<Exchange>> active_;
   std::size_t queued_ = 0;
+  std::size_t http2_slots_ = options_.http2_exchanges;
 };
 
 }  // namespace

@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <map>
 #include <utility>
 
 #include "support/result.h"
@@ -64,11 +63,8 @@ struct Resolver::Channel : std::enable_shared_from_this<Channel> {
 
 namespace {
 
-/// One lookup under way. c-ares cannot take one back, so it owns itself until the answer.
-struct Lookup {
-  std::string name;
-  Resolver::Done done;
-};
+/// Names that c-ares asks for at once; a guest may ask for many and give them up at once.
+constexpr std::size_t maximum_asked = 512;
 
 std::optional<policy::Address> to_address(const sockaddr* address) {
   if (address->sa_family == AF_INET) {
@@ -84,14 +80,11 @@ std::optional<policy::Address> to_address(const sockaddr* address) {
   return std::nullopt;
 }
 
-void answered(void* data, int status, int /*timeouts*/, ares_addrinfo* info) {
-  const std::unique_ptr<Lookup> lookup(static_cast<Lookup*>(data));
-  const std::unique_ptr<ares_addrinfo, void (*)(ares_addrinfo*)> owned(info, ares_freeaddrinfo);
-  if (status == ARES_EDESTRUCTION) return;
+Result<std::vector<policy::Address>> addresses_of(const std::string& name, int status,
+                                                  const ares_addrinfo* info) {
   if (status != ARES_SUCCESS) {
-    lookup->done(fail(ErrorCode::not_found, "the name {} has no address: {}", lookup->name,
-                      ares_strerror(status)));
-    return;
+    return fail(ErrorCode::not_found, "the name {} has no address: {}", name,
+                ares_strerror(status));
   }
   std::vector<policy::Address> addresses;
   for (const ares_addrinfo_node* node = info->nodes; node != nullptr; node = node->ai_next) {
@@ -101,7 +94,7 @@ void answered(void* data, int status, int /*timeouts*/, ares_addrinfo* info) {
       addresses.push_back(*address);
     }
   }
-  lookup->done(std::move(addresses));
+  return addresses;
 }
 
 timespec settings_time() {
@@ -122,12 +115,12 @@ Resolver::~Resolver() {
   ares_library_cleanup();
 }
 
-Result<std::shared_ptr<Resolver::Channel>> Resolver::channel() {
+Result<void> Resolver::use_settings() {
   // A machine that moved to another network has other name servers.
   const timespec settings = settings_time();
   if (channel_ && channel_->settings.tv_sec == settings.tv_sec &&
       channel_->settings.tv_nsec == settings.tv_nsec) {
-    return channel_;
+    return {};
   }
   auto channel = std::make_shared<Channel>(loop_);
   channel->settings = settings;
@@ -150,23 +143,78 @@ Result<std::shared_ptr<Resolver::Channel>> Resolver::channel() {
   if (code != ARES_SUCCESS) {
     return fail(ErrorCode::internal, "names cannot be looked up: {}", ares_strerror(code));
   }
-  channel_ = channel;
-  return channel;
+  // What the old servers were asked and have not answered, the new ones are asked.
+  channel_ = std::move(channel);
+  waiting_.clear();
+  for (const auto& [name, askers] : askers_) waiting_.push_back(name);
+  asked_ = 0;
+  return {};
 }
 
-void Resolver::lookup(const policy::Host& host, Done done) {
-  auto channel = this->channel();
-  if (!channel) {
-    done(std::unexpected(std::move(channel).error()));
+void Resolver::lookup(const policy::Host& host, std::weak_ptr<const void> asker, Done done) {
+  if (const auto usable = use_settings(); !usable) {
+    done(std::unexpected(usable.error()));
     return;
   }
+  auto& askers = askers_[host.name];
+  askers.push_back({std::move(asker), std::move(done)});
+  // One question does for all who want to know the same at this moment: the answers to hundreds
+  // would not have room in a socket, and be asked for again.
+  if (askers.size() == 1) waiting_.push_back(host.name);
+  ask_more();
+}
+
+void Resolver::ask_more() {
+  /// c-ares cannot take a question back, so this owns itself until the answer.
+  struct Question {
+    Resolver* resolver;
+    std::string name;
+  };
   ares_addrinfo_hints hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_flags = ARES_AI_NOSORT;
-  auto lookup = std::make_unique<Lookup>(Lookup{host.name, std::move(done)});
-  const std::string name = host.name;
-  ares_getaddrinfo((*channel)->ares, name.c_str(), nullptr, &hints, answered, lookup.release());
-  (*channel)->set_timer();
+  while (asked_ < maximum_asked && !waiting_.empty()) {
+    auto question = std::make_unique<Question>(Question{this, std::move(waiting_.front())});
+    waiting_.pop_front();
+    const auto& askers = askers_[question->name];
+    if (std::all_of(askers.begin(), askers.end(),
+                    [](const Asker& asker) { return asker.self.expired(); })) {
+      askers_.erase(question->name);
+      continue;
+    }
+    ++asked_;
+    const std::string name = question->name;
+    ares_getaddrinfo(
+        channel_->ares, name.c_str(), nullptr, &hints,
+        [](void* data, int status, int /*timeouts*/, ares_addrinfo* info) {
+          const std::unique_ptr<Question> answered(static_cast<Question*>(data));
+          const std::unique_ptr<ares_addrinfo, void (*)(ares_addrinfo*)> owned(info,
+                                                                               ares_freeaddrinfo);
+          // The channel goes, and with it the question.
+          if (status == ARES_EDESTRUCTION) return;
+          answered->resolver->answer(answered->name, addresses_of(answered->name, status, info));
+        },
+        question.release());
+  }
+  channel_->set_timer();
+}
+
+void Resolver::answer(const std::string& name,
+                      const Result<std::vector<policy::Address>>& addresses) {
+  --asked_;
+  const auto found = askers_.find(name);
+  if (found == askers_.end()) return;
+  std::vector<Asker> askers = std::move(found->second);
+  askers_.erase(found);
+  for (Asker& asker : askers) {
+    if (!asker.self.expired()) asker.done(addresses);
+  }
+  // Not from within c-ares, which is in the middle of this answer.
+  if (!waiting_.empty()) {
+    loop_.post([weak = std::weak_ptr(channel_), this] {
+      if (weak.lock()) ask_more();
+    });
+  }
 }
 
 }  // namespace belljar::host

@@ -58,14 +58,6 @@ constexpr std::array<std::string_view, 35> refused_headers{
     "x-http-method-override",
 };
 
-bool is_token(std::string_view text) {
-  constexpr std::string_view special = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           special.find(c) != std::string_view::npos;
-  });
-}
-
 /// RFC 9110, 5.5, without the obsolete forms.
 bool is_header_value(std::string_view text) {
   return std::none_of(text.begin(), text.end(), [](char c) {
@@ -111,7 +103,7 @@ Result<void> read_headers(const engine::HttpRequest& from, EgressRequest& reques
   for (const engine::HttpHeader& header : from.headers) {
     total += header.name.size() + header.value.size() + 4;
     if (total > maximum_headers) return malformed("its headers are larger than 64 KiB");
-    if (!is_token(header.name) || !is_header_value(header.value)) {
+    if (!policy::is_token(header.name) || !is_header_value(header.value)) {
       return malformed("a header has characters that headers cannot have");
     }
     const std::string name = to_lower(header.name);

@@ -29,6 +29,7 @@ Result<std::shared_ptr<const Permissions::Compiled>> Permissions::compile(
   sources.granted.insert(sources.granted.end(), fixed_.granted.begin(), fixed_.granted.end());
   sources.manifest = fixed_.manifest;
   sources.ceilings = fixed_.ceilings;
+  sources.own_folders = state_.paths().all();
   sources.epoch = effective.epoch;
   return std::make_shared<const Compiled>(
       Compiled{.snapshot = policy::Snapshot::compile(std::move(sources)),

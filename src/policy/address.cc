@@ -154,6 +154,13 @@ std::optional<Address> Address::parse_lenient_v4(std::string_view text) {
   return v4({byte(24), byte(16), byte(8), byte(0)});
 }
 
+bool Address::is_loopback() const noexcept {
+  if (v4_) return bytes_[0] == 127;
+  std::array<std::uint8_t, 16> one{};
+  one.back() = 1;
+  return bytes_ == one;
+}
+
 std::string Address::text() const {
   std::array<char, INET6_ADDRSTRLEN> buffer{};
   inet_ntop(v4_ ? AF_INET : AF_INET6, bytes_.data(), buffer.data(), buffer.size());

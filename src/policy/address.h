@@ -28,6 +28,8 @@ class Address {
   /// 4 or 16 bytes, in network order; the rest are zero.
   [[nodiscard]] const std::array<std::uint8_t, 16>& bytes() const noexcept { return bytes_; }
   [[nodiscard]] std::string text() const;
+  /// Whether it is this machine's own: 127.0.0.0/8 or ::1.
+  [[nodiscard]] bool is_loopback() const noexcept;
 
   friend auto operator<=>(const Address&, const Address&) = default;
 

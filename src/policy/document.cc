@@ -266,14 +266,29 @@ class Reader {
     }
     BELLJAR_TRY(const std::string written, text(*uri, "uri"));
     if (!written.starts_with("fs://")) {
-      if (version_ == Version::wassette) {
+      // A denial that is not understood must not be one that is not there.
+      if (version_ == Version::wassette && !deny) {
         warn(*uri, fmt::format("\"{}\" is not an fs:// address and has no effect",
                                one_line(written, 60)));
         return {};
       }
       return at(*uri, "a storage uri starts with fs://, such as fs://./folder or fs:///absolute");
     }
+    if (version_ == Version::wassette && !deny && has_inner_star(written)) {
+      warn(*uri, fmt::format("\"{}\": a star may only stand at the end, so this allows nothing",
+                             one_line(written, 60)));
+      return {};
+    }
     BELLJAR_TRY(rule.host, placed(*uri, host_path(written.substr(5))));
+    if (!deny && is_kernel_folder(rule.host)) {
+      if (version_ == Version::belljar) {
+        return at(*uri, fmt::format("{} shows the kernel's inside; it is never opened for a tool",
+                                    rule.host.native()));
+      }
+      warn(*uri, fmt::format("{} shows the kernel's inside and is never opened for a tool",
+                             rule.host.native()));
+      return {};
+    }
     if (guest != nullptr) {
       BELLJAR_TRY(const std::string path, text(*guest, "guest"));
       BELLJAR_TRY(rule.guest, placed(*guest, guest_path(path)));
@@ -293,15 +308,23 @@ class Reader {
     return {};
   }
 
+  static std::string_view without_glob(std::string_view path) {
+    for (const std::string_view glob : {"/**", "/*"}) {
+      if (path.ends_with(glob)) path.remove_suffix(glob.size());
+    }
+    return path;
+  }
+  static bool has_inner_star(std::string_view path) {
+    return without_glob(path).find('*') != std::string_view::npos;
+  }
+
   /// `X/**` and `X/*` mean the folder X, which is what Wassette's documents say.
   Result<std::filesystem::path> host_path(std::string_view path) const {
     if (path.empty()) {
       return fail(ErrorCode::invalid_policy,
                   "no folder is named; write fs://. for the folder of this file");
     }
-    for (const std::string_view glob : {"/**", "/*"}) {
-      if (path.ends_with(glob)) path.remove_suffix(glob.size());
-    }
+    path = without_glob(path);
     if (path.find('*') != std::string_view::npos) {
       return fail(ErrorCode::invalid_policy,
                   "a star may only stand at the end, as in fs://folder/**; it means all below");
@@ -480,6 +503,7 @@ class Reader {
     for (std::size_t i = 0; i < entry.keys.size(); ++i) {
       if (entry.keys[i].text != "interface") return unknown(entry.keys[i], {"interface"});
       BELLJAR_TRY(rule.interface, text(entry.items[i], "interface"));
+      BELLJAR_CHECK(placed(entry.items[i], check_interface(rule.interface)));
     }
     if (rule.interface.empty()) return at(entry, "\"interface\" is missing");
     document_.capabilities.push_back(std::move(rule));

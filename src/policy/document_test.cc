@@ -1,5 +1,6 @@
 #include "policy/document.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -297,6 +298,8 @@ TEST(PolicyDocuments, StorageThatMeansSomethingElseThanItSaysIsRefused) {
   EXPECT_THAT(storage("uri: \"fs://\", access: [read]"), HasSubstr("no folder is named"))
       << "and is not the root of the machine";
   EXPECT_THAT(storage("uri: \"fs://a/*.txt\", access: [read]"), HasSubstr("a star may only stand"));
+  EXPECT_THAT(storage("uri: \"fs:///proc/self\", access: [read]"),
+              HasSubstr("the kernel's inside"));
   EXPECT_THAT(storage("uri: \"fs://**/a\", access: [read]"), HasSubstr("a star may only stand"));
   EXPECT_THAT(storage("uri: \"fs://a\\0b\", access: [read]"),
               HasSubstr("control, escape or direction"));
@@ -468,7 +471,9 @@ TEST(WassettePolicies, WhatHasNoEffectWarnsByName) {
   const Document document =
       read(wassettes("  network: {allow: [{defaults: true}, {host: \"*\"}], deny: [{host: \"*\"}, "
                      "{cidr: 0.0.0.0/0}]}\n"
-                     "  storage: {allow: [{uri: \"s3://bucket\", access: [read]}]}\n"));
+                     "  storage: {allow: [{uri: \"s3://bucket\", access: [read]}, {uri: "
+                     "\"fs://config/*.yaml\", access: [read]}, {uri: \"fs:///proc/self\", access: "
+                     "[read]}]}\n"));
   EXPECT_THAT(document.network, IsEmpty()) << "a star alone opens nothing";
   EXPECT_THAT(document.network_denied, IsEmpty());
   EXPECT_THAT(document.cidrs_denied, IsEmpty()) << "\"nothing but what is allowed\" closes nothing";
@@ -476,7 +481,17 @@ TEST(WassettePolicies, WhatHasNoEffectWarnsByName) {
   EXPECT_THAT(document.warnings,
               ElementsAre(HasSubstr("\"defaults\" names no host"), HasSubstr("\"*\" names no host"),
                           HasSubstr("denying every host"), HasSubstr("denying every address"),
-                          HasSubstr("\"s3://bucket\" is not an fs:// address")));
+                          HasSubstr("\"s3://bucket\" is not an fs:// address"),
+                          HasSubstr("\"fs://config/*.yaml\": a star may only stand at the end"),
+                          HasSubstr("/proc/self shows the kernel's inside")));
+}
+
+TEST(WassettePolicies, ADenialThatIsNotUnderstoodIsAnError) {
+  for (const char* uri : {"s3://bucket", "fs://config/*.yaml"}) {
+    EXPECT_THAT(problem_with(wassettes(
+                    fmt::format("  storage: {{deny: [{{uri: \"{}\", access: [read]}}]}}\n", uri))),
+                ::testing::AnyOf(HasSubstr("starts with fs://"), HasSubstr("a star may only")));
+  }
 }
 
 TEST(WassettePolicies, MemoryHasTheUnitsOfThatFormat) {

@@ -5,6 +5,7 @@
 #include <array>
 #include <utility>
 
+#include "policy/merge.h"
 #include "policy/rules.h"
 #include "support/result.h"
 #include "support/text.h"
@@ -153,11 +154,32 @@ Result<Document> read(GrantKind kind, std::string_view value, const std::filesys
       break;
     }
     case GrantKind::capability:
-      if (value.empty()) return fail(ErrorCode::invalid_argument, "capability needs an interface");
+      BELLJAR_CHECK(check_interface(value));
       document.capabilities.push_back({std::string(value)});
       break;
   }
   return document;
+}
+
+/// Refuses what was hardly meant: a folder that never opens, and an end like `:data` or `:r`, which
+/// would be taken for a part of a name.
+Result<void> check_meant(const StorageRule& rule) {
+  if (is_kernel_folder(rule.host)) {
+    return fail(ErrorCode::invalid_argument,
+                "storage: {} shows the kernel's inside; it is never opened for a tool",
+                rule.host.native());
+  }
+  std::error_code error;
+  const bool odd_folder = rule.host.filename().native().find(':') != std::string::npos &&
+                          !std::filesystem::exists(rule.host, error);
+  const bool odd_place = rule.guest.find(':') != std::string::npos &&
+                         rule.host.native().find(':') == std::string::npos;
+  if (odd_folder || odd_place) {
+    return fail(ErrorCode::invalid_argument,
+                "storage: write FOLDER, FOLDER:/place/in/the/guest, and :rw behind it where it may "
+                "be written");
+  }
+  return {};
 }
 
 /// Only storage has more than one way to be written.
@@ -165,16 +187,6 @@ std::string canonical(GrantKind kind, std::string_view value, const Document& do
   if (kind != GrantKind::storage) return std::string(value);
   const StorageRule& rule = document.storage.front();
   return fmt::format("{}:{}:{}", rule.host.native(), rule.guest, rule.access.write ? "rw" : "ro");
-}
-
-template <typename T>
-void append(std::vector<T>& to, std::vector<T>&& from) {
-  std::move(from.begin(), from.end(), std::back_inserter(to));
-}
-
-template <typename T>
-void raise(std::optional<T>& to, const std::optional<T>& from) {
-  if (from) to = from;
 }
 
 }  // namespace
@@ -209,33 +221,18 @@ Result<Grant> parse_grant(std::string_view text, const std::filesystem::path& fo
   }
   BELLJAR_TRY(const GrantKind kind, parse_grant_kind(text.substr(0, equals)));
   const std::string_view value = text.substr(equals + 1);
+  BELLJAR_CHECK(check_shows_as_it_is(value));
   BELLJAR_TRY(const Document document,
               in_context(read(kind, value, folder), std::string(name_of(kind))));
+  if (kind == GrantKind::storage) BELLJAR_CHECK(check_meant(document.storage.front()));
   Grant grant{kind, canonical(kind, value, document)};
   BELLJAR_CHECK(check_shows_as_it_is(grant.value));
   return grant;
 }
 
 Result<void> apply_grant(Document& document, const Grant& grant) {
-  BELLJAR_TRY(Document added, read(grant.kind, grant.value, "/"));
-  append(document.storage, std::move(added.storage));
-  append(document.network, std::move(added.network));
-  append(document.sockets, std::move(added.sockets));
-  append(document.cidrs, std::move(added.cidrs));
-  append(document.environment, std::move(added.environment));
-  append(document.secrets, std::move(added.secrets));
-  append(document.capabilities, std::move(added.capabilities));
-  raise(document.limits.memory, added.limits.memory);
-  raise(document.limits.fuel, added.limits.fuel);
-  raise(document.limits.timeout, added.limits.timeout);
-  raise(document.limits.instances, added.limits.instances);
-  raise(document.limits.output, added.limits.output);
-  raise(document.limits.handles, added.limits.handles);
-  raise(document.limits.written, added.limits.written);
-  raise(document.limits.files, added.limits.files);
-  raise(document.limits.response, added.limits.response);
-  raise(document.limits.requests, added.limits.requests);
-  raise(document.limits.clock, added.limits.clock);
+  BELLJAR_TRY(const Document added, read(grant.kind, grant.value, "/"));
+  merge(document, added);
   return {};
 }
 

@@ -13,15 +13,6 @@
 namespace belljar::policy {
 namespace {
 
-/// The characters of an HTTP token (RFC 9110, 5.6.2).
-bool is_token(std::string_view text) {
-  constexpr std::string_view special = "!#$%&'*+-.^_`|~";
-  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           special.find(c) != std::string_view::npos;
-  });
-}
-
 Result<std::uint16_t> parse_port(std::string_view text) {
   unsigned value = 0;
   const auto [rest, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -53,6 +44,8 @@ HostAndPort split_port(std::string_view text) {
   }
   return {text.substr(0, colon), text.substr(colon + 1)};
 }
+
+constexpr std::array<std::string_view, 2> kernel_folders{"/proc", "/sys"};
 
 constexpr std::array<std::string_view, 11> limits{"memory",   "fuel",     "timeout", "instances",
                                                   "output",   "handles",  "written", "files",
@@ -128,6 +121,14 @@ Result<SocketRule> parse_socket_rule(Transport transport, std::string_view text)
   BELLJAR_TRY(HostPattern pattern, HostPattern::parse(host));
   BELLJAR_TRY(const std::uint16_t number, parse_port(*port));
   return SocketRule{transport, std::move(pattern), number};
+}
+
+bool is_token(std::string_view text) {
+  constexpr std::string_view special = "!#$%&'*+-.^_`|~";
+  return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           special.find(c) != std::string_view::npos;
+  });
 }
 
 Result<void> check_method(std::string_view method) {
@@ -218,6 +219,30 @@ Result<void> check_shows_as_it_is(std::string_view text) {
               "\"{}\": it has control, escape or direction characters in it, which could show you "
               "something else than you grant",
               one_line(text, 80));
+}
+
+Result<void> check_interface(std::string_view name) {
+  const std::string_view plain = name.substr(0, name.find('@'));
+  const std::size_t colon = plain.find(':');
+  const std::size_t slash = plain.find('/');
+  const bool complete = colon != std::string_view::npos && slash != std::string_view::npos &&
+                        0 < colon && colon + 1 < slash && slash + 1 < plain.size();
+  const bool words = std::all_of(plain.begin(), plain.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("-:/").find(c) != std::string_view::npos;
+  });
+  if (complete && words) return {};
+  return fail(ErrorCode::invalid_argument,
+              "\"{}\" is no interface; write it like acme:store/records or "
+              "acme:store/records@1.0.0",
+              one_line(name, 80));
+}
+
+bool is_kernel_folder(const std::filesystem::path& folder) {
+  return std::any_of(kernel_folders.begin(), kernel_folders.end(), [&](std::string_view kernel) {
+    const std::string& path = folder.native();
+    return path == kernel || (path.starts_with(kernel) && path[kernel.size()] == '/');
+  });
 }
 
 std::string default_guest_path(std::string_view written, bool absolute) {

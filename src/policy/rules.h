@@ -25,11 +25,17 @@ enum class Defaults { https, everything };
 /// The user of basic authentication (RFC 7617, section 2: no colon, no control characters).
 [[nodiscard]] Result<void> check_secret_user(std::string_view user);
 
+/// Whether a text has the characters of an HTTP token (RFC 9110, 5.6.2), and is not empty.
+[[nodiscard]] bool is_token(std::string_view text);
 /// A path in the guest: absolute, without `.` and `..`, without a slash at the end.
 [[nodiscard]] Result<std::string> guest_path(std::string_view path);
 /// Refuses text that a terminal would show as something else than it is: what a person reads is
 /// what they grant.
 [[nodiscard]] Result<void> check_shows_as_it_is(std::string_view text);
+/// The name of an interface: `namespace:package/interface`, with `@version` or without.
+[[nodiscard]] Result<void> check_interface(std::string_view name);
+/// Whether a folder of the host shows the kernel's inside, which no tool is ever given.
+[[nodiscard]] bool is_kernel_folder(const std::filesystem::path& folder);
 /// Where a folder is found where nobody says: at the path as it was written. Absolute unless
 /// `absolute` is false, which version 1.0 wants.
 [[nodiscard]] std::string default_guest_path(std::string_view written, bool absolute);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "policy/merge.h"
 #include "policy/rules.h"
 
 namespace belljar::policy {
@@ -13,37 +14,6 @@ namespace {
 template <typename T>
 void append(std::vector<T>& to, const std::vector<T>& from) {
   to.insert(to.end(), from.begin(), from.end());
-}
-
-template <typename T>
-void replace(std::optional<T>& to, const std::optional<T>& from) {
-  if (from) to = from;
-}
-
-/// Adds one granted document to the others. The last one that names a limit sets it.
-void merge(Document& to, const Document& from) {
-  append(to.storage, from.storage);
-  append(to.storage_denied, from.storage_denied);
-  append(to.network, from.network);
-  append(to.sockets, from.sockets);
-  append(to.cidrs, from.cidrs);
-  append(to.network_denied, from.network_denied);
-  append(to.sockets_denied, from.sockets_denied);
-  append(to.cidrs_denied, from.cidrs_denied);
-  append(to.environment, from.environment);
-  append(to.secrets, from.secrets);
-  append(to.capabilities, from.capabilities);
-  replace(to.limits.memory, from.limits.memory);
-  replace(to.limits.fuel, from.limits.fuel);
-  replace(to.limits.timeout, from.limits.timeout);
-  replace(to.limits.instances, from.limits.instances);
-  replace(to.limits.output, from.limits.output);
-  replace(to.limits.handles, from.limits.handles);
-  replace(to.limits.written, from.limits.written);
-  replace(to.limits.files, from.limits.files);
-  replace(to.limits.response, from.limits.response);
-  replace(to.limits.requests, from.limits.requests);
-  replace(to.limits.clock, from.limits.clock);
 }
 
 Decision denied(std::string rule, std::string reason, std::optional<Grant> remedy = {}) {
@@ -128,9 +98,11 @@ bool closes_host(const Document& document, std::optional<std::uint16_t> port,
       });
 }
 
-bool contains(const std::vector<Cidr>& ranges, const Address& address) {
-  return std::any_of(ranges.begin(), ranges.end(),
-                     [&](const Cidr& range) { return range.contains(address); });
+/// The first range that holds an address.
+const Cidr* find(const std::vector<Cidr>& ranges, const Address& address) {
+  const auto found = std::find_if(ranges.begin(), ranges.end(),
+                                  [&](const Cidr& range) { return range.contains(address); });
+  return found == ranges.end() ? nullptr : &*found;
 }
 
 /// Whether `path` is `folder` or lies below it. Both are absolute and normal.
@@ -159,6 +131,27 @@ void keep_within(const Document& bound, StorageRule& rule, bool by_guest_path) {
   }
   rule.access = {access.read && rule.access.read, access.write && rule.access.write};
   rule.hardlinks = rule.hardlinks && hardlinks;
+}
+
+/// The same for a ceiling, which may also allow only folders within what was granted: each of them
+/// is found where it would be found.
+std::vector<StorageRule> within_ceiling(const Document& ceiling, const StorageRule& granted) {
+  std::vector<StorageRule> parts{granted};
+  for (const StorageRule& allowed : ceiling.storage) {
+    if (allowed.host == granted.host || !is_below(allowed.host, granted.host)) continue;
+    StorageRule part = granted;
+    part.host = allowed.host;
+    part.guest = (place_in_guest(granted) / allowed.host.lexically_relative(granted.host)).native();
+    parts.push_back(std::move(part));
+  }
+  for (StorageRule& part : parts) keep_within(ceiling, part, false);
+  // Where the whole is allowed, its parts add nothing.
+  const Access whole = parts.front().access;
+  std::erase_if(parts, [&](const StorageRule& part) {
+    if (&part == &parts.front()) return false;
+    return (whole.read || !part.access.read) && (whole.write || !part.access.write);
+  });
+  return parts;
 }
 
 /// A manifest's denial, which names a place in the guest, as the place of the host that a mount has
@@ -209,6 +202,7 @@ Snapshot::Snapshot(Sources sources) : epoch_(sources.epoch) {
   for (const Document& document : sources.granted) merge(granted_, document);
   compile_mounts(sources);
   compile_limits(sources);
+  most_ = least(sources.ceilings);
   for (EnvironmentRule& rule : granted_.environment) {
     const auto allows = [&](const Document& bound) {
       return !bound.has_environment ||
@@ -229,15 +223,47 @@ Snapshot::Snapshot(Sources sources) : epoch_(sources.epoch) {
   for (Document& ceiling : sources.ceilings) bounds_.emplace_back(ceiling_name, std::move(ceiling));
 }
 
+std::vector<StorageRule> Snapshot::bounded_storage(const Sources& sources) {
+  const auto opens_something = [](const StorageRule& rule) {
+    return rule.access.read || rule.access.write;
+  };
+  std::vector<StorageRule> all;
+  for (const StorageRule& granted : granted_.storage) {
+    std::vector<StorageRule> parts{granted};
+    std::string_view closed_by = manifest_name;
+    if (sources.manifest && sources.manifest->has_storage) {
+      keep_within(*sources.manifest, parts.front(), true);
+    }
+    for (const Document& ceiling : sources.ceilings) {
+      if (!ceiling.has_storage) continue;
+      if (std::any_of(parts.begin(), parts.end(), opens_something)) closed_by = ceiling_name;
+      std::vector<StorageRule> left;
+      for (const StorageRule& part : parts) append(left, within_ceiling(ceiling, part));
+      parts = std::move(left);
+    }
+    std::erase_if(parts, [&](const StorageRule& part) { return !opens_something(part); });
+    // Said where somebody looks for it: granting it again would change nothing.
+    const bool whole = std::any_of(parts.begin(), parts.end(), [&](const StorageRule& part) {
+      return part.guest == granted.guest;
+    });
+    if (!whole) closed_.push_back({granted.guest, std::string(closed_by)});
+    append(all, parts);
+  }
+  return all;
+}
+
 void Snapshot::compile_mounts(const Sources& sources) {
   std::vector<StorageRule> denials = granted_.storage_denied;
   for (const Document& ceiling : sources.ceilings) append(denials, ceiling.storage_denied);
-  for (StorageRule rule : granted_.storage) {
-    if (sources.manifest && sources.manifest->has_storage) {
-      keep_within(*sources.manifest, rule, true);
-    }
-    for (const Document& ceiling : sources.ceilings) {
-      if (ceiling.has_storage) keep_within(ceiling, rule, false);
+  for (const auto& folder : sources.own_folders) {
+    denials.push_back({.host = folder, .guest = {}, .access = {true, true}, .hardlinks = false});
+  }
+  for (StorageRule rule : bounded_storage(sources)) {
+    const auto& own = sources.own_folders;
+    if (std::any_of(own.begin(), own.end(),
+                    [&](const auto& folder) { return is_below(rule.host, folder); })) {
+      closed_.push_back({rule.guest, "Belljar"});
+      continue;
     }
     std::vector<StorageRule> here = denials;
     if (sources.manifest) {
@@ -308,8 +334,9 @@ Decision Snapshot::decide(const HttpFacts& request) const {
   const std::string url = url_of(request);
   NoMatch no_match;
   if (const NetworkRule* rule = match(granted_.network_denied, request, true, no_match)) {
-    return denied(fmt::format("network.deny {}", describe(*rule)),
-                  fmt::format("{} {} is denied by a rule", request.method, url));
+    return denied(
+        fmt::format("network.deny {}", describe(*rule)),
+        fmt::format("the rule \"deny {}\" closes {} {}", describe(*rule), request.method, url));
   }
   no_match = {};
   const NetworkRule* allowed = match(granted_.network, request, false, no_match);
@@ -368,11 +395,12 @@ Decision Snapshot::decide_lookup(const Host& host) const {
 
 Decision Snapshot::decide_address(const Address& address) const {
   const std::string text = address.text();
-  if (contains(granted_.cidrs_denied, address)) {
-    return denied("network.deny cidr", fmt::format("the address {} is denied by a rule", text));
+  if (const Cidr* range = find(granted_.cidrs_denied, address)) {
+    return denied(fmt::format("network.deny cidr {}", range->text()),
+                  fmt::format("the rule \"deny addresses in {}\" closes {}", range->text(), text));
   }
   for (const auto& [name, bound] : bounds_) {
-    if (contains(bound.cidrs_denied, address)) {
+    if (find(bound.cidrs_denied, address) != nullptr) {
       return denied(name, fmt::format("{} denies the address {}", name, text));
     }
   }
@@ -405,9 +433,12 @@ Decision Snapshot::decide_socket(Transport transport, const Address& address, st
                   names.empty() ? literal.url_text() : names.front().url_text(), port);
   std::vector<Host> all(names.begin(), names.end());
   all.push_back(literal);
-  if (match(granted_.sockets_denied, transport, address, port, names) != nullptr ||
-      closes_host(granted_, port, all)) {
-    return denied("network.deny", fmt::format("{} is denied by a rule", target));
+  if (const SocketRule* rule = match(granted_.sockets_denied, transport, address, port, names)) {
+    return denied(fmt::format("network.deny {}", describe(*rule)),
+                  fmt::format("the rule \"deny {}\" closes {}", describe(*rule), target));
+  }
+  if (closes_host(granted_, port, all)) {
+    return denied("network.deny", fmt::format("a rule closes the host of {}", target));
   }
   const SocketRule* rule = match(granted_.sockets, transport, address, port, names);
   if (rule == nullptr) {

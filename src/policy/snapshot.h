@@ -47,6 +47,13 @@ struct Mount {
   std::vector<StorageRule> denied_elsewhere;
 };
 
+/// A granted folder that a guest does not find, because of what bounds its grants.
+struct ClosedMount {
+  std::string guest;
+  /// "the operator's ceiling", "the component's manifest" or "Belljar".
+  std::string by;
+};
+
 /// The limits of a call.
 struct Limits {
   Bytes memory{std::uint64_t{128} << 20};
@@ -72,6 +79,9 @@ struct Sources {
   std::optional<Document> manifest;
   /// What the operator allows at most. What it does not mention, it does not limit.
   std::vector<Document> ceilings;
+  /// Where Belljar keeps grants, secrets and its log. No grant opens these: who can write there can
+  /// grant.
+  std::vector<std::filesystem::path> own_folders = {};
   /// The grant epoch that the sources were read at.
   std::uint64_t epoch = 0;
 };
@@ -86,6 +96,9 @@ class Snapshot {
   [[nodiscard]] std::uint64_t epoch() const noexcept { return epoch_; }
   [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
   [[nodiscard]] std::span<const Mount> mounts() const noexcept { return mounts_; }
+  [[nodiscard]] std::span<const ClosedMount> closed_mounts() const noexcept { return closed_; }
+  /// What the operator's ceilings let each limit be at most.
+  [[nodiscard]] const LimitRules& most() const noexcept { return most_; }
   /// Variables that a guest sees, with fixed values where the policy gives them.
   [[nodiscard]] std::span<const EnvironmentRule> environment() const noexcept {
     return environment_;
@@ -121,6 +134,7 @@ class Snapshot {
   explicit Snapshot(Sources sources);
 
  private:
+  [[nodiscard]] std::vector<StorageRule> bounded_storage(const Sources& sources);
   void compile_mounts(const Sources& sources);
   void compile_limits(const Sources& sources);
 
@@ -130,9 +144,11 @@ class Snapshot {
   /// Documents that must allow as well, for the sections that they have.
   std::vector<std::pair<std::string, Document>> bounds_;
   std::vector<Mount> mounts_;
+  std::vector<ClosedMount> closed_;
   std::vector<EnvironmentRule> environment_;
   std::vector<SecretRule> secrets_;
   Limits limits_;
+  LimitRules most_;
 };
 
 /// Stands for a folder of the user's that nobody but they can name.

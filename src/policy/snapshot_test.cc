@@ -166,7 +166,8 @@ TEST(NetworkDecisions, ADenialWinsWhereverItStands) {
                          .epoch = 0});
   EXPECT_TRUE(request(policy, "good.x.example"));
   EXPECT_EQ(refusal(request(policy, "evil.x.example")),
-            "network.deny evil.x.example: GET https://evil.x.example is denied by a rule");
+            "network.deny evil.x.example: the rule \"deny evil.x.example\" closes GET "
+            "https://evil.x.example");
   EXPECT_FALSE(request(policy, "evil.x.example", "GET", "/", Scheme::http, 80));
   EXPECT_EQ(request(policy, "evil.x.example").remedy, std::nullopt)
       << "no grant helps against a denial";
@@ -477,12 +478,48 @@ TEST(Mounts, ACeilingBoundsFoldersOfTheHost) {
       EXPECT_EQ(mount.denied.size(), 1U);
     }
   }
-  EXPECT_THAT(snapshot(granted({"storage=/srv"}), {},
-                       document("  storage: {allow: [{uri: \"fs:///srv/a\", "
-                                "access: [read]}]}\n"))
-                  ->mounts(),
-              IsEmpty())
-      << "a folder above what the ceiling allows is not cut down, it is refused";
+  ASSERT_EQ(policy->closed_mounts().size(), 1U) << "nobody would know why nothing is there";
+  EXPECT_EQ(policy->closed_mounts()[0].guest, "/home");
+  EXPECT_EQ(policy->closed_mounts()[0].by, "the operator's ceiling");
+}
+
+TEST(Mounts, OfAFolderAboveTheCeilingsWhatTheCeilingAllowsIsLeft) {
+  const Document ceiling =
+      document("  storage: {allow: [{uri: \"fs:///srv/a/b\", access: [read]}]}\n");
+  const auto policy = snapshot(granted({"storage=/srv:/data:rw"}), {}, ceiling);
+  ASSERT_EQ(policy->mounts().size(), 1U);
+  EXPECT_EQ(policy->mounts()[0].rule.host, "/srv/a/b");
+  EXPECT_EQ(policy->mounts()[0].rule.guest, "/data/a/b");
+  EXPECT_EQ(policy->mounts()[0].rule.access, (Access{true, false}));
+  EXPECT_EQ(policy->closed_mounts().size(), 1U) << "/data itself is closed";
+}
+
+TEST(Mounts, NoGrantOpensBelljarsOwnFolders) {
+  Sources sources;
+  sources.granted.push_back(
+      granted({"storage=/home/me:/home:rw", "storage=/home/me/.belljar/data:/state:rw",
+               "storage=/other:/other"}));
+  sources.own_folders = {"/home/me/.belljar"};
+  const auto policy = Snapshot::compile(std::move(sources));
+  EXPECT_EQ(mount_at(policy, "/state"), nullptr);
+  ASSERT_EQ(policy->closed_mounts().size(), 1U);
+  EXPECT_EQ(policy->closed_mounts()[0].guest, "/state");
+  ASSERT_NE(mount_at(policy, "/home"), nullptr);
+  for (const Mount& mount : policy->mounts()) {
+    const bool around = mount.rule.guest == "/home";
+    EXPECT_EQ(mount.denied.size(), around ? 1U : 0U) << mount.rule.guest;
+    EXPECT_EQ(mount.denied_elsewhere.size(), around ? 0U : 1U)
+        << "a link may lead there all the same";
+  }
+}
+
+TEST(NetworkDecisions, ARefusalNamesTheRuleThatRefuses) {
+  const auto policy = snapshot(document(
+      "  network:\n    allow: [{host: \"*.x.example\"}]\n    deny: [{host: evil.x.example}, {cidr: "
+      "203.0.113.0/24}]\n"));
+  EXPECT_THAT(request(policy, "evil.x.example").reason,
+              HasSubstr("the rule \"deny evil.x.example"));
+  EXPECT_THAT(address(policy, "203.0.113.7").reason, HasSubstr("203.0.113.0/24"));
 }
 
 TEST(Mounts, AManifestBoundsPlacesInTheGuest) {

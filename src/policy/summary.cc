@@ -83,21 +83,41 @@ std::vector<SummaryLine> summarize(const Snapshot& snapshot) {
 }
 
 std::vector<SummaryLine> summarize(const Limits& limits) {
+  LimitRules all{.memory = limits.memory,
+                 .fuel = limits.fuel,
+                 .timeout = limits.timeout,
+                 .instances = limits.instances,
+                 .output = limits.output,
+                 .handles = limits.handles,
+                 .written = limits.written,
+                 .files = limits.files,
+                 .response = limits.response,
+                 .requests = limits.requests,
+                 .clock = std::nullopt};
+  if (limits.clock.count() > 0) all.clock = limits.clock;
+  return summarize(all);
+}
+
+std::vector<SummaryLine> summarize(const LimitRules& limits) {
   Lines lines;
-  const auto add = [&](std::string_view name, std::string amount) {
-    lines.add("limit", fmt::format("{}={}", name, amount));
+  const auto add = [&](std::string_view name, const auto& amount, auto text) {
+    if (amount) lines.add("limit", fmt::format("{}={}", name, text(*amount)));
   };
-  add("memory", policy_bytes(limits.memory));
-  add("fuel", limits.fuel.value == 0 ? "off" : fmt::format("{}", limits.fuel.value));
-  add("timeout", policy_duration(limits.timeout));
-  add("instances", fmt::format("{}", limits.instances));
-  add("output", policy_bytes(limits.output));
-  add("handles", fmt::format("{}", limits.handles));
-  add("written", policy_bytes(limits.written));
-  add("files", fmt::format("{}", limits.files));
-  add("response", policy_bytes(limits.response));
-  add("requests", fmt::format("{}", limits.requests));
-  if (limits.clock.count() > 0) add("clock", policy_duration(limits.clock));
+  const auto number = [](std::uint32_t amount) { return fmt::format("{}", amount); };
+  const auto fuel = [](Fuel amount) {
+    return amount.value == 0 ? std::string("off") : fmt::format("{}", amount.value);
+  };
+  add("memory", limits.memory, policy_bytes);
+  add("fuel", limits.fuel, fuel);
+  add("timeout", limits.timeout, policy_duration);
+  add("instances", limits.instances, number);
+  add("output", limits.output, policy_bytes);
+  add("handles", limits.handles, number);
+  add("written", limits.written, policy_bytes);
+  add("files", limits.files, number);
+  add("response", limits.response, policy_bytes);
+  add("requests", limits.requests, number);
+  add("clock", limits.clock, policy_duration);
   return lines.take();
 }
 

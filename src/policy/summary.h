@@ -24,6 +24,8 @@ struct SummaryLine {
 [[nodiscard]] std::vector<SummaryLine> summarize(const Document& document);
 /// What a snapshot allows, with the bounds that it keeps within.
 [[nodiscard]] std::vector<SummaryLine> summarize(const Snapshot& snapshot);
+/// The limits that a document sets.
+[[nodiscard]] std::vector<SummaryLine> summarize(const LimitRules& limits);
 /// The limits that hold, under the names that a policy gives them.
 [[nodiscard]] std::vector<SummaryLine> summarize(const Limits& limits);
 

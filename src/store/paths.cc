@@ -46,17 +46,17 @@ Result<Paths> find_paths(const GetVariable& variable) {
     return fail(ErrorCode::invalid_argument,
                 "no home folder is known; set HOME or BELLJAR_HOME to a folder of this user");
   }
+  Paths paths{folder("XDG_DATA_HOME", ".local/share"),
+              folder("XDG_CONFIG_HOME", ".config"),
+              folder("XDG_CACHE_HOME", ".cache"),
+              {}};
   const auto runtime = absolute(variable, "XDG_RUNTIME_DIR");
   std::error_code error;
-  std::filesystem::path run;
-  if (runtime && std::filesystem::is_directory(*runtime, error)) {
-    run = *runtime / "belljar";
-  } else {
-    const auto temporary = absolute(variable, "TMPDIR").value_or("/tmp");
-    run = temporary / ("belljar-" + std::to_string(::getuid()));
-  }
-  return Paths{folder("XDG_DATA_HOME", ".local/share"), folder("XDG_CONFIG_HOME", ".config"),
-               folder("XDG_CACHE_HOME", ".cache"), run};
+  // Not in the system's temporary folder: whoever made one of that name there first could keep
+  // Belljar from starting.
+  const bool usable = runtime && std::filesystem::is_directory(*runtime, error);
+  paths.run = usable ? *runtime / "belljar" : paths.data / "run";
+  return paths;
 }
 
 }  // namespace belljar::store

@@ -5,6 +5,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "belljar/error.h"
 
@@ -18,9 +19,13 @@ struct Paths {
   std::filesystem::path config;
   /// What can be made again: `$XDG_CACHE_HOME/belljar`.
   std::filesystem::path cache;
-  /// Control sockets: `$BELLJAR_HOME/run`, else `$XDG_RUNTIME_DIR/belljar`, else a folder of this
-  /// user in the system's temporary folder.
+  /// Control sockets: `$BELLJAR_HOME/run`, else `$XDG_RUNTIME_DIR/belljar`, else the folder
+  /// `run` among the data.
   std::filesystem::path run;
+
+  [[nodiscard]] std::vector<std::filesystem::path> all() const {
+    return {data, config, cache, run};
+  }
 };
 
 using GetVariable = std::function<std::optional<std::string>(const char*)>;

@@ -51,12 +51,11 @@ TEST(Paths, TheBaseDirectoriesHoldOtherwise) {
   EXPECT_EQ(paths->run, runtime / "belljar");
 }
 
-TEST(Paths, WithoutARuntimeFolderSocketsLieInOneOfThisUser) {
+TEST(Paths, WithoutARuntimeFolderSocketsLieWhereNobodyElseMayWrite) {
   const auto paths = find_paths(environment(
       {{"HOME", "/home/me"}, {"TMPDIR", "/scratch"}, {"XDG_RUNTIME_DIR", "/does/not/exist"}}));
-  EXPECT_EQ(paths->run, "/scratch/belljar-" + std::to_string(::getuid()));
-  EXPECT_EQ(find_paths(environment({{"HOME", "/home/me"}}))->run,
-            "/tmp/belljar-" + std::to_string(::getuid()));
+  EXPECT_EQ(paths->run, "/home/me/.local/share/belljar/run");
+  EXPECT_EQ(find_paths(environment({{"HOME", "/home/me"}}))->run, paths->run);
 }
 
 TEST(Paths, ARelativeHomeFolderIsNoneAndTheAccountsIsTaken) {

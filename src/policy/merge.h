@@ -1,0 +1,17 @@
+// Several documents as one.
+#pragma once
+
+#include "policy/document.h"
+
+namespace belljar::policy {
+
+/// Adds the rules of one granted document to those of others. The last one that names a limit sets
+/// it.
+void merge(Document& to, const Document& from);
+
+/// The amount that each limit may have at most under all of these documents.
+[[nodiscard]] LimitRules least(const std::vector<Document>& ceilings);
+/// Whether a limit of `wish` is more than `most` allows. A finer clock and uncounted fuel are more.
+[[nodiscard]] bool exceeds(const LimitRules& wish, const LimitRules& most);
+
+}  // namespace belljar::policy

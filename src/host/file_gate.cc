@@ -362,8 +362,7 @@ WalkResult<FileAnswer> dispatch(Operation operation, const FileRequest& request,
 }  // namespace
 
 Result<std::shared_ptr<const OpenMount>> OpenMount::open(const policy::Mount& mount) {
-  const std::shared_ptr<OpenMount> opened(new OpenMount());
-  opened->mount_ = mount;
+  const std::shared_ptr<OpenMount> opened(new OpenMount(mount));
   const auto refused = [&](std::string_view why) {
     return fail(ErrorCode::invalid_policy, "the granted folder {} cannot be used: {}",
                 mount.rule.host.native(), why);
@@ -384,6 +383,26 @@ Result<std::shared_ptr<const OpenMount>> OpenMount::open(const policy::Mount& mo
   }
   if (is_kernel_file_system(root.get()))
     return refused("it is the kernel's, not a place for files");
+  std::error_code ignored;
+  opened->real_ = std::filesystem::weakly_canonical(opened->mount_.rule.host, ignored);
+  opened->root_ = std::move(root);
+  return opened;
+}
+
+bool OpenMount::is_removed() const {
+  struct stat status{};
+  return ::fstat(root_.get(), &status) == 0 && status.st_nlink == 0;
+}
+
+Result<std::shared_ptr<const OpenMount>> OpenMount::open_again() const {
+  UniqueFd root = open_without_links(real_);
+  // One file's grant is not one of whatever folder there is now.
+  if (!root || is_file()) return fail(ErrorCode::not_found, "the folder is not there");
+  const std::shared_ptr<OpenMount> opened(new OpenMount(granted_));
+  if (!opened->learn_denied() || is_kernel_file_system(root.get())) {
+    return fail(ErrorCode::denied, "the folder is not what it was");
+  }
+  opened->real_ = real_;
   opened->root_ = std::move(root);
   return opened;
 }

@@ -46,11 +46,16 @@ class OpenMount {
   [[nodiscard]] const policy::Mount& mount() const noexcept { return mount_; }
   /// Whether one file is granted, and the folder around it is not.
   [[nodiscard]] bool is_file() const noexcept { return !only_.empty(); }
+  /// Whether the folder itself was removed since, which leaves an empty one that nobody can name.
+  [[nodiscard]] bool is_removed() const;
+  /// What is at the folder's place now. No link is followed on the way, so that a guest that may
+  /// write around a granted folder cannot put a link there and lead it elsewhere.
+  [[nodiscard]] Result<std::shared_ptr<const OpenMount>> open_again() const;
   /// `to` is the mount that a rename or link goes to; it may be this one.
   [[nodiscard]] FileAnswer perform(const engine::FileRequest& request, const OpenMount& to) const;
 
  private:
-  OpenMount() = default;
+  explicit OpenMount(const policy::Mount& mount) : granted_(mount), mount_(mount) {}
   /// Finds out what the rules deny here; false where they leave nothing.
   [[nodiscard]] bool learn_denied();
 
@@ -60,7 +65,12 @@ class OpenMount {
     std::filesystem::path below;
   };
 
+  /// As it was asked for.
+  policy::Mount granted_;
+  /// As it is: what the rules deny is taken away, and a file's grant is one of its folder.
   policy::Mount mount_;
+  /// Where the folder was when it was opened, without links.
+  std::filesystem::path real_;
   UniqueFd root_;
   /// Where the grant is for one file: its name, and `root_` is its folder.
   std::string only_;

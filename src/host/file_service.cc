@@ -1,6 +1,7 @@
 #include "host/file_service.h"
 
 #include <cerrno>
+#include <mutex>
 #include <utility>
 
 namespace belljar::host {
@@ -12,7 +13,7 @@ class DirectMounts final : public MountTable {
     for (const policy::Mount& mount : mounts) {
       auto opened = OpenMount::open(mount);
       if (!opened) {
-        problems_.push_back(opened.error().message());
+        problems_.push_back({mount.rule.guest, opened.error().message()});
         continue;
       }
       rules_.push_back((*opened)->mount().rule);
@@ -21,24 +22,45 @@ class DirectMounts final : public MountTable {
   }
 
   const std::vector<policy::StorageRule>& mounts() const override { return rules_; }
-  const std::vector<std::string>& problems() const override { return problems_; }
+  const std::vector<MountProblem>& problems() const override { return problems_; }
 
   FileAnswer perform(const engine::FileRequest& request) const override {
     const bool two = request.operation == engine::FileOperation::rename ||
                      request.operation == engine::FileOperation::link;
     const std::uint32_t to = two ? request.to_mount : request.mount;
-    if (request.mount >= mounts_.size() || to >= mounts_.size()) {
+    if (request.mount >= rules_.size() || to >= rules_.size()) {
       FileAnswer answer;
       answer.reply.error = EBADF;
       return answer;
     }
-    return mounts_[request.mount]->perform(request, *mounts_[to]);
+    FileAnswer answer = perform(request, to);
+    if (answer.reply.error != ENOENT || !open_again(request.mount)) return answer;
+    return perform(request, to);
   }
 
  private:
-  std::vector<std::shared_ptr<const OpenMount>> mounts_;
+  FileAnswer perform(const engine::FileRequest& request, std::uint32_t to) const {
+    std::unique_lock lock(mutex_);
+    const auto own = mounts_[request.mount];
+    const auto target = mounts_[to];
+    lock.unlock();
+    return own->perform(request, *target);
+  }
+
+  /// A folder that was removed may have been made again since: by a build that starts over, say.
+  bool open_again(std::uint32_t number) const {
+    const std::lock_guard lock(mutex_);
+    if (!mounts_[number]->is_removed()) return false;
+    auto opened = mounts_[number]->open_again();
+    if (!opened) return false;
+    mounts_[number] = *std::move(opened);
+    return true;
+  }
+
+  mutable std::mutex mutex_;
+  mutable std::vector<std::shared_ptr<const OpenMount>> mounts_;
   std::vector<policy::StorageRule> rules_;
-  std::vector<std::string> problems_;
+  std::vector<MountProblem> problems_;
 };
 
 }  // namespace

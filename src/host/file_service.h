@@ -13,14 +13,21 @@
 
 namespace belljar::host {
 
+/// A granted folder that could not be opened.
+struct MountProblem {
+  /// Where the guest would see it; empty where it is about all of them.
+  std::string guest;
+  /// What is wrong, in a sentence.
+  std::string text;
+};
+
 /// The mounts of one snapshot, ready for use. Any thread; operations block.
 class MountTable {
  public:
   virtual ~MountTable() = default;
   /// What each mount is called in the guest and whether it can be written, by number.
   [[nodiscard]] virtual const std::vector<policy::StorageRule>& mounts() const = 0;
-  /// Granted folders that could not be opened, in sentences.
-  [[nodiscard]] virtual const std::vector<std::string>& problems() const = 0;
+  [[nodiscard]] virtual const std::vector<MountProblem>& problems() const = 0;
   /// Both mounts of the request are numbers of this table.
   [[nodiscard]] virtual FileAnswer perform(const engine::FileRequest& request) const = 0;
 };

@@ -135,7 +135,8 @@ class OpenerProcess {
         return covers(mount, wanted);
       });
       if (own == mounts.end()) {
-        opened.problems.push_back("the opener knows of no grant of " + wanted.rule.host.native());
+        opened.problems.push_back(
+            {wanted.rule.guest, "the opener knows of no grant of " + wanted.rule.host.native()});
         continue;
       }
       wanted.denied.insert(wanted.denied.end(), own->denied.begin(), own->denied.end());
@@ -145,8 +146,12 @@ class OpenerProcess {
     auto table = DirectFiles().open(opened.mounts);
     Json rules = Json::array();
     for (const policy::StorageRule& rule : table->mounts()) rules.push_back(to_json(rule));
-    Json problems = opened.problems;
-    for (const std::string& problem : table->problems()) problems.push_back(problem);
+    Json problems = Json::array();
+    const auto& found = table->problems();
+    opened.problems.insert(opened.problems.end(), found.begin(), found.end());
+    for (const MountProblem& problem : opened.problems) {
+      problems.push_back({{"guest", problem.guest}, {"text", problem.text}});
+    }
     const std::lock_guard lock(mutex_);
     if (tables_.size() >= maximum_tables) return {{"failure", "too many tables"}};
     tables_.emplace(++next_table_, std::move(table));
@@ -164,6 +169,7 @@ class OpenerProcess {
       sources.granted.insert(sources.granted.end(), fixed->second.begin(), fixed->second.end());
     }
     sources.ceilings = authority_.ceilings;
+    sources.own_folders = authority_.paths.all();
     return policy::Snapshot::compile(std::move(sources));
   }
 
@@ -200,7 +206,7 @@ class OpenerProcess {
 
   struct Mounts {
     std::vector<policy::Mount> mounts;
-    std::vector<std::string> problems;
+    std::vector<MountProblem> problems;
   };
 
   OpenerAuthority authority_;
@@ -291,14 +297,16 @@ class RemoteMounts final : public MountTable {
     for (const Json& rule : reply.value("rules", Json::array())) {
       rules_.push_back(storage_rule_from_json(rule));
     }
-    problems_ = reply.value("problems", std::vector<std::string>());
+    for (const Json& problem : reply.value("problems", Json::array())) {
+      problems_.push_back({problem.value("guest", ""), problem.value("text", "")});
+    }
   }
   ~RemoteMounts() override {
     static_cast<void>(channel_->ask({{"kind", "close"}, {"table", table_}}));
   }
 
   const std::vector<policy::StorageRule>& mounts() const override { return rules_; }
-  const std::vector<std::string>& problems() const override { return problems_; }
+  const std::vector<MountProblem>& problems() const override { return problems_; }
 
   FileAnswer perform(const engine::FileRequest& request) const override {
     FileAnswer failed;
@@ -323,15 +331,15 @@ class RemoteMounts final : public MountTable {
   std::shared_ptr<Opener::Channel> channel_;
   std::uint64_t table_;
   std::vector<policy::StorageRule> rules_;
-  std::vector<std::string> problems_;
+  std::vector<MountProblem> problems_;
 };
 
 /// Where the opener cannot be reached, nothing is open.
 class NoMounts final : public MountTable {
  public:
-  explicit NoMounts(std::string problem) : problems_{std::move(problem)} {}
+  explicit NoMounts(std::string problem) : problems_{{{}, std::move(problem)}} {}
   const std::vector<policy::StorageRule>& mounts() const override { return rules_; }
-  const std::vector<std::string>& problems() const override { return problems_; }
+  const std::vector<MountProblem>& problems() const override { return problems_; }
   FileAnswer perform(const engine::FileRequest&) const override {
     FileAnswer answer;
     answer.reply.error = EBADF;
@@ -340,7 +348,7 @@ class NoMounts final : public MountTable {
 
  private:
   std::vector<policy::StorageRule> rules_;
-  std::vector<std::string> problems_;
+  std::vector<MountProblem> problems_;
 };
 
 }  // namespace

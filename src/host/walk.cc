@@ -81,6 +81,11 @@ int open_name(int folder, const std::string& name, std::uint64_t flags, mode_t m
                       RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
 }
 
+UniqueFd open_without_links(const std::filesystem::path& folder) {
+  return UniqueFd(
+      open_beneath(AT_FDCWD, folder.c_str(), O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS));
+}
+
 bool is_kernel_file_system(int descriptor) {
   constexpr std::array<long, 12> kernel{
       PROC_SUPER_MAGIC, SYSFS_MAGIC,      DEVPTS_SUPER_MAGIC, DEBUGFS_MAGIC,

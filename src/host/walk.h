@@ -82,6 +82,8 @@ class Walk {
 [[nodiscard]] FileId id_of(const struct stat& status);
 /// Opens one name in a folder, following nothing.
 [[nodiscard]] int open_name(int folder, const std::string& name, std::uint64_t flags, mode_t mode);
+/// Opens a folder by its whole path, following no link on the way; nothing where that fails.
+[[nodiscard]] UniqueFd open_without_links(const std::filesystem::path& folder);
 /// Whether a file system shows the kernel's inside instead of files.
 [[nodiscard]] bool is_kernel_file_system(int descriptor);
 

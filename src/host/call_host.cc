@@ -356,19 +356,30 @@ FileReply CallHost::no_mount(const FileRequest& request, std::string_view path) 
   policy::Decision decision{false, "no rule", fmt::format("no folder is granted at {}", guest), {}};
   // A granted folder that is not there is another story.
   if (grip_.mounts) {
-    for (const policy::Mount& mount : grip_.snapshot->mounts()) {
-      const bool below = guest == mount.rule.guest || guest.starts_with(mount.rule.guest + "/");
-      if (below && !grip_.mounts->problems().empty()) {
-        decision.reason = grip_.mounts->problems().front();
+    for (const MountProblem& problem : grip_.mounts->problems()) {
+      if (guest == problem.guest || guest.starts_with(problem.guest + "/")) {
+        decision.reason = problem.text;
       }
     }
   }
+  const bool write = verb(request) == "write";
+  const std::string what = fmt::format("{} {}", verb(request), one_line(guest, 300));
+  const bool hint = request.operation == FileOperation::status;
+  for (const policy::ClosedMount& closed : grip_.snapshot->closed_mounts()) {
+    if (guest != closed.guest && !guest.starts_with(closed.guest + "/")) continue;
+    refuse("storage", what,
+           {false,
+            closed.by,
+            fmt::format("{} does not allow what is granted at {}", closed.by, closed.guest),
+            {}},
+           hint);
+    reply.error = hint ? ENOENT : EACCES;
+    return reply;
+  }
   const std::size_t end = guest.find('/', 1);
   const std::string folder = end == std::string::npos ? "/" : guest.substr(0, end);
-  const bool write = verb(request) == "write";
   decision.remedy = policy::storage_grant(policy::unknown_folder, folder, write);
-  const bool hint = request.operation == FileOperation::status;
-  refuse("storage", fmt::format("{} {}", verb(request), one_line(guest, 300)), decision, hint);
+  refuse("storage", what, decision, hint);
   reply.error = hint ? ENOENT : EACCES;
   return reply;
 }
@@ -524,16 +535,26 @@ Result<std::vector<OutgoingSecret>> CallHost::secrets_for(const EgressRequest& r
       continue;
     }
     // A credential over a clear connection is a credential for everybody.
-    if (request.scheme != policy::Scheme::https) {
-      const bool loopback = request.host.name == "localhost" ||
-                            (request.host.address && request.host.address->text() == "127.0.0.1");
-      if (!loopback) continue;
+    const bool own_machine = request.host.name == "localhost" ||
+                             (request.host.address && request.host.address->is_loopback());
+    if (request.scheme != policy::Scheme::https && !own_machine) {
+      refuse("secret", rule.name,
+             {false,
+              "secrets go over https",
+              fmt::format("a secret goes out over https only, and {} was asked over http",
+                          request.host.name),
+              {}});
+      continue;
     }
     BELLJAR_TRY(auto value, component_->services().secrets.get(rule.name));
     if (!value) {
-      return fail(ErrorCode::not_found,
-                  "the secret {} is granted but not set; set it with: belljar secret set {}",
-                  rule.name, rule.name);
+      refuse(
+          "secret", rule.name,
+          {false,
+           "secret.allow",
+           fmt::format("it is granted, but not set; to set it: belljar secret set {}", rule.name),
+           {}});
+      return fail(ErrorCode::not_found, "a secret that the request needs is not there");
     }
     secrets.push_back({rule.name, rule.place, rule.detail,
                        std::make_shared<const store::SecretValue>(*std::move(value))});

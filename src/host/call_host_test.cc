@@ -314,9 +314,13 @@ TEST_F(CallHostSecretsTest, A52ASecretGoesToItsHostOnlyAndTheGuestSeesAPlacehold
 
 TEST_F(CallHostSecretsTest, A52ASecretDoesNotGoOverAClearConnection) {
   approve(rules("{name: key, host: b.test, header: X-Api-Key}"));
-  EXPECT_EQ(fetch(*call(), Network::get(authority("b.test"))).body, "hello");
+  const auto host = call();
+  EXPECT_EQ(fetch(*host, Network::get(authority("b.test"))).body, "hello");
   ASSERT_THAT(requests(), SizeIs(1));
   EXPECT_THAT(requests()[0], Not(HasSubstr("Api-Key")));
+  ASSERT_THAT(host->refusals(), SizeIs(1)) << "nobody would know why the server wants a key";
+  EXPECT_EQ(host->refusals()[0].what, "key");
+  EXPECT_THAT(host->refusals()[0].reason, HasSubstr("over https only, and b.test was asked"));
 }
 
 TEST_F(CallHostSecretsTest, A54AnotherComponentsSecretIsNotThere) {
@@ -368,8 +372,13 @@ TEST_F(CallHostSecretsTest, A53ASecretThatTheGuestHasStaysOutOfTheLog) {
 
 TEST_F(CallHostSecretsTest, ASecretThatIsNotSetIsSaidByItsNameAndNothingIsSent) {
   approve(rules("{name: missing, host: localhost, header: X-Api-Key}"));
-  const testing::Response response = fetch(*call(), Network::get(authority("localhost")));
-  EXPECT_THAT(response.message, HasSubstr("belljar secret set missing"));
+  const auto host = call();
+  const testing::Response response = fetch(*host, Network::get(authority("localhost")));
+  ASSERT_THAT(host->refusals(), SizeIs(1)) << "the guest's own words are all that a person sees";
+  EXPECT_EQ(host->refusals()[0].kind, "secret");
+  EXPECT_EQ(host->refusals()[0].what, "missing");
+  EXPECT_THAT(host->refusals()[0].reason, HasSubstr("belljar secret set missing"));
+  EXPECT_THAT(response.message, HasSubstr("a secret that the request needs is not there"));
   EXPECT_THAT(requests(), IsEmpty());
 }
 

@@ -115,8 +115,9 @@ std::string describe_failure(const toolbox::ToolInfo& tool, const Outcome& outco
     std::string operator()(const belljar::LimitReached& limit) const {
       return fmt::format(
           "{} was stopped: it went over its limit \"{}\" ({}; allowed are {}). Try a smaller "
-          "request; the user can raise the limit.{}",
-          tool.name, limit.limit, limit.used, limit.allowed, refusals_text(outcome));
+          "request{}.{}",
+          tool.name, limit.limit, limit.used, limit.allowed,
+          limit.remedy.empty() ? "" : "; the user can raise the limit", refusals_text(outcome));
     }
     std::string operator()(const Cancelled&) const {
       return fmt::format("{} was cancelled", tool.name);

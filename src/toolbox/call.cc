@@ -9,6 +9,7 @@
 #include <iterator>
 #include <utility>
 
+#include "policy/merge.h"
 #include "policy/rules.h"
 #include "support/json.h"
 #include "support/result.h"
@@ -44,10 +45,11 @@ belljar::LimitReached describe_limit(const engine::Outcome& outcome, const CallS
   belljar::LimitReached limit;
   limit.limit = outcome.limit;
   const auto bytes = [](std::uint64_t value) { return format_bytes(Bytes{value}); };
-  // No advice that the policy would refuse: a guest can ask for any amount.
+  // No advice that the policy would refuse, for a guest can ask for any amount, nor one that the
+  // operator's ceiling would take back.
   const auto raise = [&](std::string amount) {
-    policy::LimitRules unused;
-    if (policy::set_limit(unused, outcome.limit, amount)) {
+    policy::LimitRules wish;
+    if (policy::set_limit(wish, outcome.limit, amount) && !policy::exceeds(wish, summary.most)) {
       limit.remedy = fmt::format("limit={}={}", outcome.limit, amount);
     }
   };

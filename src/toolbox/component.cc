@@ -20,6 +20,8 @@ namespace {
 
 constexpr std::size_t maximum_description = 8 * 1024;
 constexpr std::size_t longest_named = 8 * 1024;
+/// Of all tools of a component, for they are kept and listed.
+constexpr std::size_t maximum_schemas = 8 << 20;
 
 std::string describe_tool(const engine::Description& description, const engine::Function& function,
                           bool& cleaned) {
@@ -50,18 +52,31 @@ class ComponentTool final : public Tool {
   /// `function` is one of the component's own: a call needs it for as long as the component, also
   /// where its tool is unloaded meanwhile.
   ComponentTool(std::shared_ptr<Component> component, const NamedFunction& function, ToolInfo info)
-      : component_(std::move(component)), function_(function), info_(std::move(info)) {}
+      : component_(std::move(component)), function_(function), info_(std::move(info)) {
+    const engine::Function& called =
+        component_->artifact().description.functions[function_.function];
+    keeps_state_ = gives_back() || !called.resource.empty() || component_->takes_resources(called);
+  }
 
   const ToolInfo& info() const override { return info_; }
-  Annotations annotations() const override { return component_->annotations(); }
+  Annotations annotations() const override {
+    Annotations hints = component_->annotations();
+    // An instance that lives on remembers: the same call may answer otherwise the next time.
+    if (keeps_state_) hints.read_only = hints.idempotent = false;
+    if (gives_back()) hints.destructive = true;
+    return hints;
+  }
   std::shared_ptr<CallHandle> start(const ToolCall& call, Completion completion) override {
     return component_->start(function_, call, std::move(completion));
   }
 
  private:
+  [[nodiscard]] bool gives_back() const { return !function_.dropped_resource.empty(); }
+
   std::shared_ptr<Component> component_;
   const NamedFunction& function_;
   ToolInfo info_;
+  bool keeps_state_ = false;
 };
 
 }  // namespace
@@ -113,11 +128,19 @@ Result<std::shared_ptr<Component>> Component::load(ComponentServices services, s
   if (component->named_.empty()) {
     return fail(ErrorCode::load_failed, "it exports no function that could be a tool");
   }
-  // Every schema is made once here, so that a type that cannot be shown is a load error.
+  // Every schema is made once here, so that a type that cannot be shown is a load error. A type of
+  // a few lines can be part of thousands of tools.
+  std::size_t schemas = 0;
   for (const NamedFunction& named : component->named_) {
     const engine::Function& function = component->artifact_.description.functions[named.function];
     if (function.is_command() || !named.dropped_resource.empty()) continue;
-    BELLJAR_CHECK(in_context(make_schemas(component->artifact_.description, function), named.tool));
+    BELLJAR_TRY(const ToolSchemas made,
+                in_context(make_schemas(component->artifact_.description, function), named.tool));
+    schemas += made.input.size() + made.output.size();
+    if (schemas > maximum_schemas) {
+      return fail(ErrorCode::load_failed, "the schemas of its tools are larger than {} together",
+                  format_bytes(Bytes{maximum_schemas}));
+    }
   }
   BELLJAR_TRY(component->plain_program_, services.engine.load(component->artifact_.code.path(),
                                                               component->function_names_, false));
@@ -186,7 +209,7 @@ Annotations Component::annotations() const {
       });
   annotations.read_only = !writes && !changes_elsewhere && !embedder;
   annotations.destructive = !annotations.read_only;
-  // A component that can reach nothing gives the same answer however often it is asked.
+  // What changes nothing can be done as often as one likes.
   annotations.idempotent = annotations.read_only;
   annotations.open_world = talks || embedder;
   return annotations;
@@ -296,14 +319,15 @@ class Component::ActiveCall final : public CallHandle,
     Admission& admission = component_->services_.admission;
     if (admission.try_enter(*component_->lane_, most)) return run();
     keep_arguments();
-    const auto waiting = admission.wait(component_->lane_, most, began_ + timeout_,
-                                        [self = shared_from_this()](bool may) {
-                                          if (may) {
-                                            self->run();
-                                          } else {
-                                            self->not_admitted();
-                                          }
-                                        });
+    const auto waiting =
+        admission.wait(component_->lane_, most, began_ + timeout_, Bytes{call_.arguments.size()},
+                       [self = shared_from_this()](bool may) {
+                         if (may) {
+                           self->run();
+                         } else {
+                           self->not_admitted();
+                         }
+                       });
     if (!waiting) return not_admitted();
     bool cancelled = false;
     {
@@ -396,7 +420,7 @@ class Component::ActiveCall final : public CallHandle,
       return end(fail(ErrorCode::internal, "{}", outcome.message));
     }
     const CallSummary summary{component_->function_of(function_).is_command(), timeout_,
-                              grip_.snapshot->limits(), named_};
+                              grip_.snapshot->limits(), grip_.snapshot->most(), named_};
     Outcome result = make_outcome(std::move(outcome), *host_, summary);
     result.usage.duration = std::chrono::steady_clock::now() - began_;
     end(std::move(result));

@@ -60,6 +60,8 @@ class Component : public std::enable_shared_from_this<Component> {
                                     Completion completion);
   /// What the component can do under the permissions that hold now.
   [[nodiscard]] Annotations annotations() const;
+  /// Whether a resource is among what the function takes or gives.
+  [[nodiscard]] bool takes_resources(const engine::Function& function) const;
 
  private:
   class ActiveCall;
@@ -69,8 +71,6 @@ class Component : public std::enable_shared_from_this<Component> {
   [[nodiscard]] bool has_fuel_program();
   [[nodiscard]] bool imports(std::string_view prefix) const;
   [[nodiscard]] const engine::Function& function_of(const NamedFunction& named) const;
-  /// Whether a resource is among what the function takes or gives.
-  [[nodiscard]] bool takes_resources(const engine::Function& function) const;
 
   ComponentServices services_;
   std::string name_;

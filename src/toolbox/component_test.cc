@@ -113,6 +113,56 @@ TEST_F(ComponentTest, MayDestroyElsewhereWhereItMaySend) {
   EXPECT_EQ(annotations(sockets, {"network=tcp:db.example:5432"}), "destructive open-world");
 }
 
+TEST_F(ComponentTest, AResourceRemembersSoItsToolsDoNotOnlyRead) {
+  const auto loaded = load("held", R"((component
+    (type $counter (resource (rep i32)))
+    (core func $new (canon resource.new $counter))
+    (core module $m
+      (import "host" "new" (func $new (param i32) (result i32)))
+      (func (export "make") (result i32) (call $new (i32.const 1))))
+    (core instance $i (instantiate $m (with "host" (instance (export "new" (func $new))))))
+    (func $make (result (own $counter)) (canon lift (core func $i "make")))
+    (component $interface
+      (import "counter-type" (type $counter (sub resource)))
+      (import "make" (func $make (result (own $counter))))
+      (export $exported "counter" (type $counter))
+      (export "[constructor]counter" (func $make) (func (result (own $exported)))))
+    (instance $counters (instantiate $interface
+      (with "counter-type" (type $counter)) (with "make" (func $make))))
+    (export "acme:held/counters" (instance $counters))))");
+  ASSERT_TRUE(loaded) << loaded.error().describe();
+  const ToolGroup group = (*loaded)->tools();
+  ASSERT_EQ(group.tools.size(), 2U);
+  for (const auto& tool : group.tools) {
+    const Annotations hints = tool->annotations();
+    EXPECT_FALSE(hints.read_only || hints.idempotent) << tool->info().name;
+    EXPECT_EQ(hints.destructive, tool->info().name.ends_with("drop")) << tool->info().name;
+  }
+}
+
+TEST_F(ComponentTest, CannotBeLoadedWithSchemasThatFillTheMemory) {
+  std::string numbers;
+  for (int i = 0; i < 1'000; ++i) numbers += " u32";
+  std::string functions;
+  for (int i = 0; i < 300; ++i) {
+    functions += fmt::format(
+        "(func $f{0} (param \"x\" $many) (canon lift (core func $i \"take\") (memory $memory) "
+        "(realloc (func $i \"realloc\"))))(export \"f{0}\" (func $f{0}))",
+        i);
+  }
+  EXPECT_THAT(load_error(fmt::format(R"((component
+        (core module $m
+          (memory (export "memory") 1)
+          (func (export "take") (param i32))
+          (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 0)))
+        (core instance $i (instantiate $m))
+        (alias core export $i "memory" (core memory $memory))
+        (type $many (tuple{}))
+        {}))",
+                                     numbers, functions)),
+              HasSubstr("the schemas of its tools are larger than 8 MiB together"));
+}
+
 TEST_F(ComponentTest, FollowsItsPermissionsWhileItIsLoaded) {
   const auto loaded = load("tool", component(files));
   ASSERT_TRUE(loaded) << loaded.error().describe();

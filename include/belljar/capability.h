@@ -9,7 +9,8 @@
 
 namespace belljar {
 
-/// A guest's call of one of the embedder's functions.
+/// A guest's call of one of the embedder's functions. The texts are there until `Capability::call`
+/// returns; what needs them longer copies them.
 struct CapabilityCall {
   std::string_view interface;
   std::string_view function;
@@ -20,7 +21,8 @@ struct CapabilityCall {
 };
 
 /// Ends a capability call, once, from any thread: with the result as JSON text (for
-/// `result<T, E>`: `{"ok": …}` or `{"err": …}`), or with a failure that stops the guest.
+/// `result<T, E>`: `{"ok": …}` or `{"err": …}`), or with a failure that stops the guest. The
+/// first answer counts. A reply that is destroyed without one stops the guest.
 class CapabilityReply {
  public:
   /// `end` takes whether it went well, and the result or the message.

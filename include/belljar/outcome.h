@@ -22,7 +22,7 @@ struct Refusal {
   /// The grant that would allow it, as `belljar grant` takes it; empty where none would. For the
   /// person's channels only: a model is told the request's id.
   std::string remedy;
-  /// Names the request in `belljar grant` and on the console. Carries no authority.
+  /// Names the request in `belljar grant` and `belljar policy show`. Carries no authority.
   std::string request_id;
   /// How often the call ran into it.
   std::uint32_t times = 1;
@@ -68,7 +68,8 @@ struct Trapped {
 
 /// The tool went over a limit and was stopped.
 struct LimitReached {
-  /// The policy key: timeout, fuel, memory, output, stack, instances; or `host-memory`.
+  /// The policy key: timeout, fuel, memory, output, stack, instances, handles; or
+  /// `sandboxes` and `host-memory`, which all components share.
   std::string limit;
   /// With units: `5 s`, `64 MiB`.
   std::string used;
@@ -77,6 +78,7 @@ struct LimitReached {
   std::string remedy;
 };
 
+/// The caller stopped it.
 struct Cancelled {};
 
 /// What a call used up.
@@ -99,6 +101,7 @@ struct Outcome {
   /// The exit code of a command, where the guest was one.
   int exit_code = 0;
 
+  /// Whether the tool gave a result.
   [[nodiscard]] bool ok() const noexcept { return std::holds_alternative<Returned>(result); }
 };
 

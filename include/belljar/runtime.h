@@ -91,12 +91,17 @@ class RunningCall {
 /// Loads components and calls their tools. Any thread.
 class Runtime {
  public:
+  /// Opens the user's state and starts the engine. Errors: the state cannot be used (`storage`), or
+  /// a configuration file is wrong (`invalid_policy`). What `belljar.toml` says of the ceiling and
+  /// the network holds here as well; how many sandboxes, workers and how much memory there are is
+  /// said in the options alone.
   [[nodiscard]] static Result<std::unique_ptr<Runtime>> create(Options options = {});
   /// Waits for the calls under way; cancel those that may take long. Not within a completion.
   virtual ~Runtime() = default;
 
   /// Loads a component from `PATH` or `NAME=PATH` and gives its name. A component of the same
-  /// name is replaced; its calls under way go on.
+  /// name is replaced; its calls under way go on. It may do what the options say, and what people
+  /// granted to it by `belljar grant`.
   [[nodiscard]] virtual Result<std::string> load(std::string_view reference,
                                                  const LoadOptions& options = {}) = 0;
   /// False where nothing of this name is loaded.

@@ -164,7 +164,11 @@ Result<CachedCode> CodeCache::add(const std::string& digest, const std::string& 
     // Another process may have been faster with the same; then its entry is as good.
     if (::rename(temporary.c_str(), (folder_ / name).c_str()) != 0) remove_entry(temporary);
     if (auto cached = find(digest, fingerprint)) return *std::move(cached);
-    written = fail(ErrorCode::storage, "{}: compiled code cannot be kept here", folder_.native());
+    written = fail(
+        ErrorCode::storage,
+        "{}: compiled code cannot be kept here; it has to be a folder, not a link, that only you "
+        "may write to",
+        folder_.native());
   }
   remove_entry(temporary);
   return std::unexpected(std::move(written).error());

@@ -36,6 +36,10 @@ Result<Loader::Source> Loader::open(const std::filesystem::path& path) const {
     source.digest = *known;
     return source;
   }
+  if (source.identity.size > options_.file_limit.value) {
+    return fail(ErrorCode::load_failed, "{}: larger than the {} that are read", path.native(),
+                format_bytes(options_.file_limit));
+  }
   BELLJAR_TRY(source.contents,
               in_context(read_all(source.file.get(), options_.file_limit), path.native()));
   source.digest = to_hex(sha256(*source.contents));

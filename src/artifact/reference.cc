@@ -37,7 +37,9 @@ std::string name_of_file(const std::filesystem::path& path) {
 }  // namespace
 
 bool is_component_name(std::string_view text) {
-  return !text.empty() && text.size() <= maximum_name && text != reserved && text.front() != '-' &&
+  // A number is a grant's.
+  if (text.find_first_not_of("0123456789") == std::string_view::npos) return false;
+  return text.size() <= maximum_name && text != reserved && text.front() != '-' &&
          std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
          });
@@ -59,7 +61,7 @@ Result<Reference> parse_reference(std::string_view text) {
     if (!is_component_name(name)) {
       return fail(ErrorCode::invalid_argument,
                   "\"{}\" cannot be the name of a component: use a-z, 0-9 and -, at most {} "
-                  "characters, and not \"belljar\"",
+                  "characters, not digits alone, and not \"belljar\"",
                   one_line(name, 60), maximum_name);
     }
   }

@@ -16,7 +16,7 @@ constexpr std::array kinds{
     std::pair{RecordKind::refusal, "refusal"}, std::pair{RecordKind::request, "request"},
     std::pair{RecordKind::grant, "grant"},     std::pair{RecordKind::revoke, "revoke"},
     std::pair{RecordKind::policy, "policy"},   std::pair{RecordKind::secret, "secret"},
-    std::pair{RecordKind::anchor, "anchor"},
+    std::pair{RecordKind::restore, "restore"}, std::pair{RecordKind::anchor, "anchor"},
 };
 
 void add(Sha256Hasher& hasher, std::string_view part) {

@@ -30,6 +30,8 @@ enum class RecordKind {
   revoke,
   policy,
   secret,
+  /// The state, the log with it, was replaced by that of an archive.
+  restore,
   /// The heads of other processes' chains.
   anchor,
 };

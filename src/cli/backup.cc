@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "runtime/administration.h"
 #include "support/result.h"
 
 namespace belljar::cli {
@@ -54,6 +55,8 @@ class RestoreCommand final : public Command {
     BELLJAR_TRY(const auto contents,
                 runtime::restore_backup(settings, file_,
                                         replace_ ? runtime::Replace::yes : runtime::Replace::no));
+    BELLJAR_TRY(const auto administration, runtime::Administration::open(settings));
+    BELLJAR_CHECK(administration->note_restored(file_));
     if (terminal.json) {
       terminal.print_json(contents_json(file_, contents));
     } else {
@@ -69,7 +72,7 @@ class RestoreCommand final : public Command {
 
 }  // namespace
 
-std::unique_ptr<Command> make_backup_command() { return std::make_unique<BackupCommand>(); }
-std::unique_ptr<Command> make_restore_command() { return std::make_unique<RestoreCommand>(); }
+std::unique_ptr<Command> make_backup() { return std::make_unique<BackupCommand>(); }
+std::unique_ptr<Command> make_restore() { return std::make_unique<RestoreCommand>(); }
 
 }  // namespace belljar::cli

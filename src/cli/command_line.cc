@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/commands.h"
 #include "engine/engine.h"
 #include "runtime/version.h"
@@ -15,8 +17,8 @@ std::string version_text() {
   return fmt::format("belljar {} ({})", runtime::version(), engine::engine_version());
 }
 
-/// `[OPTIONS] REF TOOL [ARGUMENTS…]`
-std::string usage_of(const CLI::App& app) {
+/// ` REF TOOL [ARGUMENTS …]`, with a blank before each word.
+std::string operands_of(const CLI::App& app) {
   std::string usage;
   for (const CLI::Option* const option : app.get_options()) {
     if (!option->get_positional()) continue;
@@ -24,11 +26,18 @@ std::string usage_of(const CLI::App& app) {
     if (option->get_expected_max() > 1) name += " …";
     usage += option->get_required() ? " " + name : " [" + name + "]";
   }
+  return usage;
+}
+
+/// What follows a command's name: ` show [COMPONENT]|check FILE`, ` [verify]`.
+std::string usage_of(const CLI::App& app) {
   std::string below;
   for (const CLI::App* const sub : app.get_subcommands([](const CLI::App*) { return true; })) {
-    below += (below.empty() ? " " : "|") + sub->get_name();
+    below += (below.empty() ? "" : "|") + sub->get_name() + operands_of(*sub);
   }
-  return below + usage;
+  const bool optional = !below.empty() && app.get_require_subcommand_min() == 0;
+  if (!below.empty()) below = optional ? " [" + below + "]" : " " + below;
+  return below + operands_of(app);
 }
 
 std::string options_text(const CLI::App& app, const Style& style, std::string_view indent) {
@@ -70,13 +79,40 @@ std::string explain(const CommandLine::Declared& command, const Style& style) {
   std::string options = options_text(*command.app, style, "  ");
   for (const CLI::App* const sub :
        command.app->get_subcommands([](const CLI::App*) { return true; })) {
-    options += fmt::format("  {}  {}\n", style.bold(sub->get_name() + usage_of(*sub)),
+    options += fmt::format("  {}  {}\n", style.bold(sub->get_name() + operands_of(*sub)),
                            sub->get_description());
     options += options_text(*sub, style, "    ");
   }
   if (!options.empty()) text += "\n" + options;
   return text;
 }
+
+namespace {
+
+/// CLI11 takes a word in brackets for a list and splits it. One with this at its end is left alone,
+/// and every option takes the mark off again.
+constexpr char word_mark = '\x01';
+
+std::string mark_word(std::string_view word) {
+  const bool in_brackets = word.starts_with('[') && word.ends_with(']');
+  return in_brackets ? std::string(word) + word_mark : std::string(word);
+}
+
+std::string unmark_word(std::string& word) {
+  if (word.ends_with(std::string{']', word_mark})) word.pop_back();
+  return {};
+}
+
+void take_words_as_they_are(CLI::App& app) {
+  for (CLI::Option* const option : app.get_options()) {
+    if (option->get_expected_max() > 0) option->transform(CLI::Validator(unmark_word, ""));
+  }
+  for (CLI::App* const sub : app.get_subcommands([](CLI::App*) { return true; })) {
+    take_words_as_they_are(*sub);
+  }
+}
+
+}  // namespace
 
 CommandLine::CommandLine() {
   app_.set_help_flag("-h,--help", "Show this");
@@ -88,12 +124,15 @@ CommandLine::CommandLine() {
     CLI::App* const sub = app_.add_subcommand(std::string(entry.name), std::string(entry.summary));
     Declared declared{&entry, sub, entry.make()};
     declared.command->declare(*sub);
-    sub->add_flag("--json", json_, "Print one JSON document (log: one a line)");
+    sub->add_flag(
+        "--json", json_,
+        entry.name == "log" ? "Print one JSON document a line" : "Print one JSON document");
     for (CLI::App* const below : sub->get_subcommands([](const CLI::App*) { return true; })) {
       below->add_flag("--json", json_, "Print one JSON document");
     }
     commands_.push_back(std::move(declared));
   }
+  take_words_as_they_are(app_);
 }
 
 int CommandLine::show_usage_error(const CLI::ParseError& error, Terminal& terminal) const {
@@ -101,29 +140,29 @@ int CommandLine::show_usage_error(const CLI::ParseError& error, Terminal& termin
   for (const Declared& command : commands_) {
     if (command.app->parsed()) within = &command;
   }
+  std::string message = one_line(error.what(), 400);
+  std::erase(message, word_mark);
+  std::string advice = "belljar help lists the commands";
   if (within != nullptr) {
-    terminal.warn(one_line(error.what(), 400));
-    terminal.note(fmt::format("  usage: belljar {}{}; more: belljar help {}", within->entry->name,
-                              usage_of(*within->app), within->entry->name));
-  } else {
+    advice = fmt::format("usage: belljar {}{}; more: belljar help {}", within->entry->name,
+                         usage_of(*within->app), within->entry->name);
+  } else if (const auto remaining = app_.remaining(); !remaining.empty()) {
     std::vector<std::string> names;
     for (const CommandEntry& entry : command_table()) names.emplace_back(entry.name);
-    const auto remaining = app_.remaining();
-    const bool command = !remaining.empty() && !remaining.front().starts_with('-');
-    terminal.warn(command
-                      ? fmt::format("there is no command \"{}\"", one_line(remaining.front(), 60))
-                      : one_line(error.what(), 400));
-    const auto meant = remaining.empty() ? std::nullopt : closest(remaining.front(), names);
-    terminal.note(meant ? fmt::format("  did you mean: belljar {}", *meant)
-                        : "  belljar help lists the commands");
+    if (!remaining.front().starts_with('-')) {
+      message = fmt::format("there is no command \"{}\"", one_line(remaining.front(), 60));
+    }
+    const auto meant = closest(remaining.front(), names);
+    if (meant) advice = fmt::format("did you mean: belljar {}", *meant);
   }
-  return static_cast<int>(ExitCode::usage);
-}
-
-int CommandLine::show_usage_error_as_json(const CLI::ParseError& error, Terminal& terminal) {
-  terminal.print_json({{"error",
-                        {{"exit_code", static_cast<int>(ExitCode::usage)},
-                         {"message", one_line(error.what(), 400)}}}});
+  terminal.warn(message);
+  terminal.note("  " + advice);
+  if (terminal.json) {
+    terminal.print_json({{"error",
+                          {{"exit_code", static_cast<int>(ExitCode::usage)},
+                           {"message", message},
+                           {"advice", advice}}}});
+  }
   return static_cast<int>(ExitCode::usage);
 }
 
@@ -146,7 +185,10 @@ Result<ExitCode> CommandLine::dispatch(Terminal& terminal) {
 
 int CommandLine::run(int count, const char* const* arguments, Terminal& terminal) {
   try {
-    app_.parse(count, arguments);
+    // The last word comes first.
+    std::vector<std::string> words;
+    for (int i = count - 1; i > 0; --i) words.push_back(mark_word(arguments[i]));
+    app_.parse(std::move(words));
   } catch (const CLI::CallForHelp&) {
     for (const Declared& command : commands_) {
       if (!command.app->parsed()) continue;
@@ -157,11 +199,10 @@ int CommandLine::run(int count, const char* const* arguments, Terminal& terminal
     return 0;
   } catch (const CLI::ParseError& error) {
     // What was read before the mistake does not tell whether JSON is wanted.
-    const bool json = std::any_of(arguments, arguments + count, [](const char* argument) {
+    terminal.json = std::any_of(arguments, arguments + count, [](const char* argument) {
       return std::string_view(argument) == "--json";
     });
-    const int code = show_usage_error(error, terminal);
-    return json ? show_usage_error_as_json(error, terminal) : code;
+    return show_usage_error(error, terminal);
   }
   auto code = [&]() -> Result<ExitCode> {
     try {

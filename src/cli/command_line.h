@@ -30,8 +30,6 @@ class CommandLine {
  private:
   [[nodiscard]] Result<ExitCode> dispatch(Terminal& terminal);
   [[nodiscard]] int show_usage_error(const CLI::ParseError& error, Terminal& terminal) const;
-  [[nodiscard]] static int show_usage_error_as_json(const CLI::ParseError& error,
-                                                    Terminal& terminal);
 
   CLI::App app_{"A WebAssembly sandbox for AI agents", "belljar"};
   std::vector<Declared> commands_;

@@ -137,12 +137,12 @@ and agents see them.
                  R"(Grants, secrets, loaded components and the audit log, as they are at one moment.
 
   belljar backup belljar-2026-01-31.tar.gz)",
-                 make_backup_command},
+                 make_backup},
     CommandEntry{"restore", "Read the state from a backup",
                  R"(Everything is checked before anything is replaced. End running servers first.
 
   belljar restore --replace belljar-2026-01-31.tar.gz)",
-                 make_restore_command},
+                 make_restore},
     CommandEntry{
         "doctor", "Find what is wrong with this machine or set-up",
         R"(Looks at the kernel, limits, compiler, state, cache, components, policies, and at

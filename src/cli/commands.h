@@ -25,8 +25,8 @@ namespace belljar::cli {
 [[nodiscard]] std::unique_ptr<Command> make_secret();
 [[nodiscard]] std::unique_ptr<Command> make_log();
 [[nodiscard]] std::unique_ptr<Command> make_docs();
-[[nodiscard]] std::unique_ptr<Command> make_backup_command();
-[[nodiscard]] std::unique_ptr<Command> make_restore_command();
+[[nodiscard]] std::unique_ptr<Command> make_backup();
+[[nodiscard]] std::unique_ptr<Command> make_restore();
 [[nodiscard]] std::unique_ptr<Command> make_doctor();
 [[nodiscard]] std::unique_ptr<Command> make_completion();
 [[nodiscard]] std::unique_ptr<Command> make_help();

@@ -175,15 +175,21 @@ class CompletionCommand final : public Command {
 
   Result<ExitCode> run(Terminal& terminal) override {
     const CommandLine all;
+    std::string script;
     if (shell_ == "bash") {
-      terminal.print(bash_script(all));
+      script = bash_script(all);
     } else if (shell_ == "zsh") {
-      terminal.print(zsh_script(all));
+      script = zsh_script(all);
     } else if (shell_ == "fish") {
-      terminal.print(fish_script(all));
+      script = fish_script(all);
     } else {
       return fail(ErrorCode::invalid_argument,
                   "there are scripts for bash, zsh and fish, not for \"{}\"", one_line(shell_, 40));
+    }
+    if (terminal.json) {
+      terminal.print_json({{"shell", shell_}, {"script", script}});
+    } else {
+      terminal.print(script);
     }
     return ExitCode::done;
   }

@@ -21,20 +21,20 @@ class HelpCommand final : public Command {
   Result<ExitCode> run(Terminal& terminal) override {
     // Declared anew, so that what is explained is what is parsed.
     const CommandLine all;
-    if (manual_) {
-      terminal.print(manual_page(all));
+    const Style style = terminal.json ? Style(false) : terminal.out_style();
+    const auto show = [&](const std::string& text) {
+      if (terminal.json) {
+        terminal.print_json({{"help", text}});
+      } else {
+        terminal.print(text);
+      }
       return ExitCode::done;
-    }
-    if (command_.empty()) {
-      terminal.print(overview(terminal.out_style()));
-      return ExitCode::done;
-    }
+    };
+    if (manual_) return show(manual_page(all));
+    if (command_.empty()) return show(overview(style));
     std::vector<std::string> names;
     for (const CommandLine::Declared& command : all.commands()) {
-      if (command.entry->name == command_) {
-        terminal.print(explain(command, terminal.out_style()));
-        return ExitCode::done;
-      }
+      if (command.entry->name == command_) return show(explain(command, style));
       names.emplace_back(command.entry->name);
     }
     const auto meant = closest(command_, names);

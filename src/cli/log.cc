@@ -1,7 +1,9 @@
 // belljar log: what happened.
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -19,6 +21,9 @@ namespace belljar::cli {
 namespace {
 
 constexpr std::chrono::milliseconds follow_interval{200};
+constexpr std::array<std::string_view, 14> kinds{"call",    "refusal", "use",  "grant",  "revoke",
+                                                 "policy",  "secret",  "load", "unload", "request",
+                                                 "restore", "start",   "stop", "anchor"};
 constexpr Bytes body_limit{1 << 20};
 
 /// Members that the first columns show already, or that only tie records together.
@@ -64,14 +69,15 @@ class LogCommand final : public Command {
     app.add_flag("-f,--follow", follow_, "Go on showing what happens, until Ctrl-C");
     app.add_option("--component", component_, "Only about this component")->type_name("NAME");
     app.add_option("--tool", tool_, "Only about this tool")->type_name("NAME");
-    app.add_option(
-           "--kind", kind_,
-           "Only this kind: call, refusal, use, grant, revoke, policy, secret, load, unload, "
-           "request, start, stop, anchor")
-        ->type_name("KIND");
+    app.add_option("--kind", kind_, fmt::format("Only this kind: {}", fmt::join(kinds, ", ")))
+        ->type_name("KIND")
+        ->check(
+            CLI::IsMember(std::vector<std::string>(kinds.begin(), kinds.end())).description(""));
     app.add_option("--since", since_, "Only since this date, or for this long: 2026-01-31, 2h")
         ->type_name("TIME");
-    app.add_option("-n,--last", last_, "Only the newest so many")->type_name("NUMBER");
+    app.add_option("-n,--last", last_, "Only the newest so many")
+        ->type_name("NUMBER")
+        ->check(CLI::Validator(CLI::PositiveNumber).description(""));
     app.add_flag("--all", all_, "Show the bookkeeping between processes as well");
     verify_ = app.add_subcommand("verify", "Check that nothing was changed or taken out");
   }

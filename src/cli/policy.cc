@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "cli/commands.h"
 #include "cli/time_text.h"
 #include "policy/summary.h"
@@ -35,18 +37,33 @@ class PolicyCommand final : public Command {
  private:
   Result<ExitCode> check(Terminal& terminal) const {
     BELLJAR_TRY(const policy::Document document, runtime::read_policy_file(file_));
-    const auto lines = policy::summarize(document);
+    auto allowed = policy::summarize(document);
+    const auto first_denied =
+        std::stable_partition(allowed.begin(), allowed.end(),
+                              [](const policy::SummaryLine& line) { return !line.denied; });
+    const std::vector<policy::SummaryLine> denied(first_denied, allowed.end());
+    allowed.erase(first_denied, allowed.end());
+    const auto limits = policy::summarize(document.limits);
     if (terminal.json) {
       terminal.print_json({{"file", file_},
                            {"description", document.description},
-                           {"allows", lines_json(lines)},
+                           {"allows", lines_json(allowed)},
+                           {"denies", lines_json(denied)},
+                           {"limits", lines_json(limits)},
                            {"warnings", document.warnings}});
       return ExitCode::done;
     }
     for (const std::string& warning : document.warnings) terminal.warn(warning);
     terminal.print(fmt::format("{} is sound. It allows:", file_));
-    for (const auto& line : lines) terminal.print("  " + line.sentence());
-    if (lines.empty()) terminal.print("  nothing beyond computing");
+    const auto print = [&](const std::vector<policy::SummaryLine>& lines) {
+      for (const auto& line : lines) terminal.print(fmt::format("  {} {}", line.kind, line.text));
+    };
+    print(allowed);
+    if (allowed.empty()) terminal.print("  nothing beyond computing");
+    if (!denied.empty()) terminal.print("It denies:");
+    print(denied);
+    if (!limits.empty()) terminal.print("It sets:");
+    print(limits);
     return ExitCode::done;
   }
 
@@ -97,6 +114,7 @@ class PolicyCommand final : public Command {
     policy::Sources sources;
     sources.granted = effective.documents;
     sources.ceilings = administration.settings().ceilings;
+    sources.own_folders = administration.settings().paths.all();
     const auto snapshot = policy::Snapshot::compile(std::move(sources));
     Json json = {{"component", component.name},
                  {"digest", "sha256:" + component.digest},
@@ -181,7 +199,13 @@ class PolicyCommand final : public Command {
                                      one_line(request["reason"].get<std::string>(), 200)));
     }
     section("asked for", requests);
-    if (!requests.empty()) terminal.print("            to allow one: belljar grant ID");
+    if (requests.empty()) return;
+    const bool folder =
+        std::any_of(json["requests"].begin(), json["requests"].end(), [](const Json& request) {
+          return policy::wants_folder(request["permission"].get<std::string>());
+        });
+    terminal.print(fmt::format("            to allow one: belljar grant ID{}",
+                               folder ? ", or ID and a folder of yours for FOLDER" : ""));
   }
 
   CLI::App* show_ = nullptr;

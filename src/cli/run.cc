@@ -1,13 +1,16 @@
 // belljar run: a program that is a component, with this terminal's standard streams.
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <future>
 
 #include "cli/commands.h"
 #include "cli/component_input.h"
 #include "cli/outcome.h"
+#include "support/file.h"
 #include "support/result.h"
+#include "support/text.h"
 
 namespace belljar::cli {
 namespace {
@@ -28,9 +31,20 @@ class RunCommand final : public Command {
                   loaded.component->artifact().path.native(), input_.reference);
     }
     toolbox::ToolCall call;
-    call.arguments = "{}";
-    call.inherit_stdio = true;
-    call.command_arguments = arguments_;
+    std::string captured = "{}";
+    if (terminal.json) {
+      // The document is all that standard output gets, so what the program writes is a part of it.
+      Json inputs{{"args", arguments_}};
+      if (::isatty(STDIN_FILENO) == 0) {
+        BELLJAR_TRY(const std::string input, read_all(STDIN_FILENO, Bytes{64 << 20}));
+        inputs["stdin"] = clean_utf8(input);
+      }
+      captured = inputs.dump();
+    } else {
+      call.inherit_stdio = true;
+      call.command_arguments = arguments_;
+    }
+    call.arguments = captured;
     std::promise<Result<Outcome>> ended;
     auto future = ended.get_future();
     const auto running =
@@ -48,6 +62,12 @@ class RunCommand final : public Command {
         std::holds_alternative<Returned>(outcome.result) ||
         std::holds_alternative<ToolError>(outcome.result) ||
         (std::holds_alternative<Denied>(outcome.result) && outcome.exit_code != 0);
+    const ExitCode code =
+        ended_itself ? static_cast<ExitCode>(outcome.exit_code) : exit_code_of(outcome);
+    if (terminal.json) {
+      terminal.print_json(outcome_json(name, outcome));
+      return code;
+    }
     std::filesystem::path policy;
     if (std::holds_alternative<Denied>(outcome.result)) {
       if (input_.policy.empty()) {
@@ -62,7 +82,7 @@ class RunCommand final : public Command {
       }
       explain_outcome(name, shown, policy, terminal);
     }
-    return ended_itself ? static_cast<ExitCode>(outcome.exit_code) : exit_code_of(outcome);
+    return code;
   }
 
   ComponentInput input_;

@@ -15,10 +15,10 @@ namespace {
 
 constexpr Bytes longest_secret{64 * 1024};
 
-/// Keeps what is typed from being shown.
 /// Ctrl-C, where it makes no signal.
 constexpr char interrupt_character = 0x03;
 
+/// Keeps what is typed from being shown.
 class HiddenInput {
  public:
   HiddenInput() {

@@ -10,7 +10,7 @@
 
 namespace belljar::cli {
 
-/// Which words stand out. Empty strings where colours are not wanted.
+/// Which words stand out. Words stay as they are where colours are not wanted.
 class Style {
  public:
   explicit Style(bool colours) : colours_(colours) {}

@@ -176,8 +176,10 @@ bool filter_system_calls(bool keyring) {
   }
   // clone3 hides its flags behind a pointer; without it the C library uses clone, which does not.
   seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
-  for (const std::uint64_t space : {std::uint64_t{CLONE_NEWUSER}, std::uint64_t{CLONE_NEWNS},
-                                    std::uint64_t{CLONE_NEWNET}, std::uint64_t{CLONE_NEWPID}}) {
+  for (const std::uint64_t space :
+       {std::uint64_t{CLONE_NEWUSER}, std::uint64_t{CLONE_NEWNS}, std::uint64_t{CLONE_NEWNET},
+        std::uint64_t{CLONE_NEWPID}, std::uint64_t{CLONE_NEWIPC}, std::uint64_t{CLONE_NEWUTS},
+        std::uint64_t{CLONE_NEWCGROUP}}) {
     refuse(SCMP_SYS(clone), argument(0, SCMP_CMP_MASKED_EQ, space, space));
   }
   // Sockets of the local machine and of the internet, no others.

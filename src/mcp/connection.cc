@@ -66,11 +66,16 @@ void Connection::tools_ready() {
   parked_bytes_ = 0;
 }
 
-bool Connection::waits_for_tools(const RpcParser::Frame& frame) const {
+bool Connection::waits_for_tools(const RpcParser::Frame& frame) {
   if (tools_ready_) return false;
-  return std::any_of(frame.members.begin(), frame.members.end(), [](const RpcParser::One& member) {
+  return std::any_of(frame.members.begin(), frame.members.end(), [&](const RpcParser::One& member) {
     const auto* message = std::get_if<RpcMessage>(&member);
-    return message != nullptr && message->method.starts_with("tools/");
+    if (message == nullptr || !message->method.starts_with("tools/")) return false;
+    if (message->method != "tools/call") return true;
+    // A tool that is there does not wait for those that are still compiled.
+    const auto read = params_reader_.read(message->params);
+    const auto* params = std::get_if<RequestParams>(&read);
+    return params != nullptr && params->name && !session_.has_tool(*params->name);
   });
 }
 
@@ -427,6 +432,7 @@ void Connection::listen(const RequestContext& context, const RequestParams& para
 }
 
 void Connection::tools_changed() {
+  if (!tools_ready_) return;
   std::vector<RpcId> subscriptions;
   bool unasked = false;
   {

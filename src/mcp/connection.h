@@ -1,6 +1,7 @@
 // One connection: binds method names to handlers, for both eras of the protocol.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <map>
@@ -38,8 +39,8 @@ class Connection final : public FrameHandler, public std::enable_shared_from_thi
   void on_oversized_frame() override;
   void on_end() override;
 
-  /// Until this is called, requests about tools wait: the tools are still being loaded. All else
-  /// is answered at once. From any thread, once.
+  /// Until this is called, lists of tools and calls of tools that are not there yet wait: the tools
+  /// are still being loaded. All else is answered at once. From any thread, once.
   void tools_ready();
   /// Tells the client that the list of tools has changed, in the way that it asked for.
   void tools_changed();
@@ -70,7 +71,7 @@ class Connection final : public FrameHandler, public std::enable_shared_from_thi
 
   void take_frame(std::string_view frame);
   /// Whether a frame has to wait for the tools.
-  [[nodiscard]] bool waits_for_tools(const RpcParser::Frame& frame) const;
+  [[nodiscard]] bool waits_for_tools(const RpcParser::Frame& frame);
   void dispatch(const RpcParser::One& member, const std::shared_ptr<Batch>& batch);
   void handle_request(const RpcMessage& message, const std::shared_ptr<Batch>& batch);
   void handle_notification(const RpcMessage& message);
@@ -105,7 +106,8 @@ class Connection final : public FrameHandler, public std::enable_shared_from_thi
   std::mutex dispatch_mutex_;
   RpcParser parser_;
   ParamsReader params_reader_;
-  bool tools_ready_ = false;
+  /// Until then nobody has seen a list that could change.
+  std::atomic<bool> tools_ready_ = false;
   /// Frames that wait for the tools.
   std::vector<std::string> parked_;
   std::size_t parked_bytes_ = 0;

@@ -423,15 +423,26 @@ TEST_F(ConnectionTest, LimitsTheRequestsThatAreUnderWay) {
 
 TEST_F(ConnectionTest, RequestsAboutToolsWaitUntilTheToolsAreThere) {
   restart({});
-  request(1, "tools/call", {{"name", "fast_run"}});
-  request(2, "tools/call", {{"name", "fast_run"}});
+  request(1, "tools/call", {{"name", "late_run"}});
+  request(2, "tools/call", {{"name", "late_run"}});
+  request(3, "tools/list");
   notify("notifications/cancelled", {{"requestId", 1}});
-  request(3, "server/discover");
-  EXPECT_EQ(sink_.next()["id"], 3) << "what asks for no tool does not wait";
-  EXPECT_TRUE(fast_->calls.empty());
+  request(4, "server/discover");
+  EXPECT_EQ(sink_.next()["id"], 4) << "what asks for no tool does not wait";
+  const auto late = std::make_shared<FakeTool>("late_run");
+  ASSERT_TRUE(toolbox_.put({"late", {late}}));
+  connection_->tools_changed();
+  EXPECT_EQ(sink_.next(), nullptr) << "more may come";
   connection_->tools_ready();
   EXPECT_EQ(sink_.next()["id"], 2);
+  EXPECT_EQ(sink_.next()["id"], 3);
   EXPECT_EQ(sink_.next(), nullptr) << "what was cancelled meanwhile is not run";
+}
+
+TEST_F(ConnectionTest, AToolThatIsThereDoesNotWaitForOthers) {
+  restart({});
+  request(1, "tools/call", {{"name", "fast_run"}});
+  EXPECT_EQ(sink_.next()["id"], 1) << "another component may take a minute to compile";
 }
 
 TEST_F(ConnectionTest, TheEndOfTheInputCancelsWhatRunsAndStartsNothingNew) {

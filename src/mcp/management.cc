@@ -150,7 +150,15 @@ Result<std::shared_ptr<toolbox::Component>> find_component(const ManagementServi
 Answer list(const ManagementServices& services, const Json&) {
   Json components = Json::array();
   for (const auto& component : services.components()) components.push_back(summary_of(*component));
-  return Json{{"components", std::move(components)}};
+  Json json{{"components", std::move(components)}};
+  // Why is the user's to read: it has paths of their machine in it.
+  if (const auto failed = services.failed(); !failed.empty()) {
+    json["failed"] = failed;
+    json["note"] =
+        "What failed could not be loaded. The user finds the reason in the messages of "
+        "the server, or with belljar inspect.";
+  }
+  return json;
 }
 
 Answer inspect(const ManagementServices& services, const Json& arguments) {
@@ -186,6 +194,12 @@ Result<PermissionRequest> read_request(const ManagementServices& services, const
   BELLJAR_TRY(request.reason, read_text(arguments, "reason"));
   if (request.reason.size() > maximum_reason) {
     return fail(ErrorCode::invalid_argument, "/reason: longer than {} bytes", maximum_reason);
+  }
+  // Where the server runs is nobody's folder, and which of the user's is meant only they know.
+  if (text.starts_with("storage=") && !text.starts_with("storage=/")) {
+    return fail(ErrorCode::invalid_argument,
+                "/permission: a folder of the user's machine is named from its root, as in "
+                "storage=/home/name/data:/data");
   }
   auto grant = policy::parse_grant(text, "/");
   if (!grant) {
@@ -261,7 +275,8 @@ toolbox::ToolGroup management_tools(ManagementServices services) {
       object_schema(
           {{"component", "The component's name, as belljar_list shows it."},
            {"permission",
-            "KIND=VALUE. Kinds: storage (PATH[:GUEST][:rw]), network ([METHOD,... ]HOST or a URL, "
+            "KIND=VALUE. Kinds: storage (/FOLDER[:/PLACE][:rw]), network ([METHOD,... ]HOST or a "
+            "URL, "
             "tcp:HOST:PORT, udp:HOST:PORT, cidr:RANGE), environment (NAME), secret "
             "(NAME@HOST:header=NAME), limit (NAME=AMOUNT). Example: network=api.example."},
            {"reason", "Why it is needed, in a sentence that the user will read."}}),

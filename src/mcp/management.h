@@ -17,6 +17,8 @@ namespace belljar::mcp {
 /// What the management tools need from the server that they belong to. Any thread.
 struct ManagementServices {
   std::function<std::vector<std::shared_ptr<toolbox::Component>>()> components;
+  /// The names of those that should be there and could not be loaded.
+  std::function<std::vector<std::string>()> failed;
   /// Takes a component out of this server, and of nothing else; false where there is none.
   std::function<bool(std::string_view)> unload;
   /// Notes that the agent asks for a permission, and tells the request's id once that is on disk.

@@ -30,6 +30,10 @@ class Session {
   [[nodiscard]] std::variant<ToolPage, RpcError> list_tools(
       const std::optional<std::string>& cursor) const;
 
+  [[nodiscard]] bool has_tool(std::string_view name) const {
+    return toolbox_.current()->find(name) != nullptr;
+  }
+
   /// What a call tells while it runs.
   struct CallEvents {
     std::function<void(std::uint64_t)> progress;

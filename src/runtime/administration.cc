@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <set>
 #include <utility>
 
@@ -16,8 +18,8 @@
 namespace belljar::runtime {
 namespace {
 
-/// How long one server may take for an answer: it may have to compile.
-/// A server that has to compile takes its time; one that only looks does not.
+/// How long one server may take for an answer. One that has to compile takes its time; one that
+/// only looks does not.
 constexpr std::chrono::seconds load_patience{180};
 constexpr std::chrono::seconds patience{5};
 
@@ -25,6 +27,21 @@ std::string user_name() {
   const passwd* const entry = ::getpwuid(::geteuid());
   if (entry != nullptr && entry->pw_name != nullptr) return entry->pw_name;
   return fmt::format("user {}", ::geteuid());
+}
+
+Result<Sha256> digest_of(const std::filesystem::path& path) {
+  BELLJAR_TRY(const UniqueFd file, open_regular_file(path));
+  Sha256Hasher hasher;
+  std::array<char, 65'536> buffer{};
+  while (true) {
+    const ssize_t count = ::read(file.get(), buffer.data(), buffer.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      return fail(ErrorCode::storage, "{} cannot be read: {}", path.native(), errno_text(errno));
+    }
+    if (count == 0) return hasher.finish();
+    hasher.update({buffer.data(), static_cast<std::size_t>(count)});
+  }
 }
 
 std::string scope_details(const store::GrantScope& scope) {
@@ -43,20 +60,16 @@ Result<std::unique_ptr<Administration>> Administration::open(const Settings& set
   // Without a state of its own.
   static const SystemClock clock;
   BELLJAR_TRY(auto state, store::State::open(settings.paths, clock));
-  BELLJAR_TRY(auto log, audit::Writer::open(
-                            settings.paths.data / "audit.db", clock,
-                            fmt::format("\"process\":{},\"role\":\"administration\"", ::getpid())));
   BELLJAR_TRY(auto compiler, find_compiler());
   BELLJAR_CHECK(make_private_directory(settings.paths.cache));
   return std::unique_ptr<Administration>(
-      new Administration(settings, std::move(state), std::move(log), std::move(compiler)));
+      new Administration(settings, std::move(state), std::move(compiler)));
 }
 
 Administration::Administration(const Settings& settings, std::unique_ptr<store::State> state,
-                               std::unique_ptr<audit::Log> log, std::filesystem::path compiler)
+                               std::filesystem::path compiler)
     : settings_(settings),
       state_(std::move(state)),
-      log_(std::move(log)),
       grants_(*state_),
       components_(*state_),
       secrets_(*state_, settings_.config.secret_key),
@@ -71,6 +84,12 @@ Administration::Administration(const Settings& settings, std::unique_ptr<store::
 Result<void> Administration::record(audit::RecordKind kind,
                                     const std::optional<store::ComponentKey>& component,
                                     std::string details) {
+  // What only looks leaves no trace, and no chain of its own.
+  if (!log_) {
+    BELLJAR_TRY(log_, audit::Writer::open(
+                          settings_.paths.data / "audit.db", clock(),
+                          fmt::format("\"process\":{},\"role\":\"administration\"", ::getpid())));
+  }
   std::shared_ptr<const audit::Subject> subject;
   if (component) {
     subject = std::make_shared<audit::Subject>(audit::Subject{component->name, component->digest});
@@ -142,6 +161,7 @@ Result<bool> Administration::revoke(std::int64_t id) {
 
 Result<std::int64_t> Administration::revoke_all(std::string_view component) {
   BELLJAR_TRY(const std::int64_t count, grants_.revoke_all(component));
+  if (count == 0) return 0;
   BELLJAR_CHECK(record(audit::RecordKind::revoke, store::ComponentKey{std::string(component), {}},
                        fmt::format("\"permission\":\"everything\",\"count\":{}", count)));
   return count;
@@ -206,6 +226,13 @@ Result<bool> Administration::remove_secret(std::string_view name) {
                          fmt::format("\"secret\":{},\"done\":\"removed\"", json_string(name))));
   }
   return removed;
+}
+
+Result<void> Administration::note_restored(const std::filesystem::path& file) {
+  BELLJAR_TRY(const Sha256 digest, digest_of(file));
+  return record(
+      audit::RecordKind::restore, std::nullopt,
+      fmt::format("\"file\":{},\"sha256\":\"{}\"", json_string(file.native()), to_hex(digest)));
 }
 
 std::vector<ControlAnswer> Administration::ask(const Json& request) const {

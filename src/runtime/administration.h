@@ -42,12 +42,12 @@ class Administration {
   [[nodiscard]] Result<policy::Document> approve_policy(const store::ComponentKey& component,
                                                         const std::filesystem::path& path);
 
-  /// Makes a component part of every server. Permissions of other content under this name pass to
-  /// it where `carry_over` says so.
   enum class CarryOver { no, yes };
   /// Takes back what the old content of an upgraded component was given, unless a server still
   /// runs it; true where it did.
   [[nodiscard]] Result<bool> retire(const store::ComponentKey& component);
+  /// Makes a component part of every server. Permissions of other content under this name pass to
+  /// it where `carry_over` says so.
   [[nodiscard]] Result<void> keep(const artifact::Reference& reference, std::string_view digest,
                                   CarryOver carry_over);
   /// False where nothing of this name was kept.
@@ -55,6 +55,10 @@ class Administration {
 
   [[nodiscard]] Result<void> set_secret(std::string_view name, const store::SecretValue& value);
   [[nodiscard]] Result<bool> remove_secret(std::string_view name);
+
+  /// Notes that the state was taken from an archive: what was revoked after it was made may hold
+  /// again.
+  [[nodiscard]] Result<void> note_restored(const std::filesystem::path& file);
 
   /// Asks every running server of this user.
   [[nodiscard]] std::vector<ControlAnswer> ask(const Json& request) const;
@@ -70,13 +74,14 @@ class Administration {
 
  private:
   Administration(const Settings& settings, std::unique_ptr<store::State> state,
-                 std::unique_ptr<audit::Log> log, std::filesystem::path compiler);
+                 std::filesystem::path compiler);
   [[nodiscard]] Result<void> record(audit::RecordKind kind,
                                     const std::optional<store::ComponentKey>& component,
                                     std::string details);
 
   Settings settings_;
   std::unique_ptr<store::State> state_;
+  /// Opened with the first record.
   std::unique_ptr<audit::Log> log_;
   store::Grants grants_;
   store::Components components_;

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <utility>
@@ -15,6 +16,7 @@
 #include "runtime/client_configs.h"
 #include "store/components.h"
 #include "store/grants.h"
+#include "store/secrets.h"
 #include "store/state.h"
 #include "support/file.h"
 #include "support/result.h"
@@ -23,7 +25,7 @@
 namespace belljar::runtime {
 namespace {
 
-/// Memory mappings that one live sandbox of a large component needs, as measured (numbers.md).
+/// Memory mappings that one live sandbox of a large component needs, as bench/run measures them.
 constexpr std::uint64_t mappings_a_sandbox = 18;
 constexpr std::uint64_t files_wanted = 4'096;
 /// The oldest version of Landlock that knows all that the confinement asks for.
@@ -154,7 +156,8 @@ class Examination {
     loading.cache = settings.paths.cache;
     const artifact::Loader loader(std::move(loading), compiler, (*state)->mac_key(), clock);
     examine_cache(settings, loader);
-    examine_components(**state, loader);
+    const store::Secrets secrets(**state, settings.config.secret_key);
+    examine_components(**state, secrets, loader);
   }
 
   void examine_cache(const Settings& settings, const artifact::Loader& loader) {
@@ -170,7 +173,8 @@ class Examination {
     }
   }
 
-  void examine_components(store::State& state, const artifact::Loader& loader) {
+  void examine_components(store::State& state, const store::Secrets& secrets,
+                          const artifact::Loader& loader) {
     const auto components = store::Components(state).list();
     if (!components) return problem("components", components.error().describe(), {});
     for (const store::StoredComponent& component : *components) {
@@ -187,6 +191,32 @@ class Examination {
         good("components", component.name + " is what was loaded");
       }
       examine_policy(state, {component.name, component.digest});
+      examine_grants(state, secrets, {component.name, component.digest});
+    }
+  }
+
+  /// What is granted and cannot be used, as it is.
+  void examine_grants(store::State& state, const store::Secrets& secrets,
+                      const store::ComponentKey& key) {
+    const auto effective = store::Grants(state).effective(key, "");
+    const auto set = secrets.list();
+    if (!effective || !set) return;
+    for (const policy::Document& document : effective->documents) {
+      for (const policy::StorageRule& rule : document.storage) {
+        std::error_code error;
+        if (std::filesystem::exists(rule.host, error)) continue;
+        note("grants",
+             fmt::format("{} may use {}, which is not there", key.name, rule.host.native()),
+             fmt::format("make the folder, or: belljar policy show {}", key.name));
+      }
+      for (const policy::SecretRule& rule : document.secrets) {
+        const bool known = std::any_of(
+            set->begin(), set->end(), [&](const auto& secret) { return secret.name == rule.name; });
+        if (known) continue;
+        note("grants",
+             fmt::format("{} may use the secret {}, which is not set", key.name, rule.name),
+             fmt::format("belljar secret set {}", rule.name));
+      }
     }
   }
 

@@ -152,6 +152,8 @@ class StdioServer {
       const auto component = core_->load(load, stop);
       if (!component) {
         options_.warn(component.error().describe());
+        const std::lock_guard lock(mutex_);
+        failed_.push_back(load.reference.name);
       } else if (!options_.components && !is_kept(**component)) {
         core_->unload(load.reference.name);
       }
@@ -189,6 +191,11 @@ class StdioServer {
 
   mcp::ManagementServices management() {
     return {.components = [this] { return core_->components(); },
+            .failed =
+                [this] {
+                  const std::lock_guard lock(mutex_);
+                  return failed_;
+                },
             .unload = [this](std::string_view name) { return core_->unload(name); },
             .request =
                 [this](const std::shared_ptr<toolbox::Component>& component, policy::Grant grant,
@@ -258,6 +265,7 @@ class StdioServer {
   std::mutex mutex_;
   std::condition_variable loaded_changed_;
   bool loaded_ = false;
+  std::vector<std::string> failed_;
   std::jthread loader_;
 };
 

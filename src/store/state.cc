@@ -92,10 +92,11 @@ Result<MacKey> open_key_file(const std::filesystem::path& path, MissingKey missi
     return fail(ErrorCode::storage, "{}: {}", path.native(), what);
   };
   for (int attempt = 0; attempt < 2; ++attempt) {
-    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+    const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
     if (file) {
       struct stat status{};
       if (::fstat(file.get(), &status) != 0) return failed(errno_text(errno));
+      if (!S_ISREG(status.st_mode)) return failed("this is not a file");
       if (status.st_uid != ::geteuid() || (status.st_mode & 0077) != 0) {
         return failed("others may read this key; it has to belong to you with mode 0600");
       }

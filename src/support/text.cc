@@ -34,19 +34,28 @@ Decoded decode(std::string_view text) {
 
 /// Characters that change how others are shown, or are not shown at all.
 bool deceives(char32_t point) {
-  constexpr std::array<std::pair<char32_t, char32_t>, 14> ranges{{
+  constexpr std::array<std::pair<char32_t, char32_t>, 23> ranges{{
       {0x0000, 0x0008},     // controls, but tab and newline
       {0x000B, 0x001F},     // controls, escape among them
       {0x007F, 0x009F},     // delete, C1 controls
       {0x00AD, 0x00AD},     // soft hyphen
+      {0x034F, 0x034F},     // combining grapheme joiner
       {0x061C, 0x061C},     // Arabic letter mark
+      {0x115F, 0x1160},     // Hangul fillers
+      {0x17B4, 0x17B5},     // Khmer inherent vowels
+      {0x180B, 0x180F},     // Mongolian selectors and vowel separator
       {0x200B, 0x200F},     // zero width, directional marks
       {0x2028, 0x202E},     // separators, bidirectional embeddings and overrides
       {0x2060, 0x206F},     // invisible operators, bidirectional isolates
+      {0x2800, 0x2800},     // Braille blank
+      {0x3164, 0x3164},     // Hangul filler
       {0xE000, 0xF8FF},     // private use
       {0xFE00, 0xFE0F},     // variation selectors, which can smuggle data
       {0xFEFF, 0xFEFF},     // byte order mark
-      {0xFFF9, 0xFFFB},     // interlinear annotation
+      {0xFFA0, 0xFFA0},     // halfwidth Hangul filler
+      {0xFFF0, 0xFFFB},     // unassigned, interlinear annotation
+      {0x1BCA0, 0x1BCA3},   // shorthand format controls
+      {0x1D173, 0x1D17A},   // musical format controls
       {0xE0000, 0xE0FFF},   // tags
       {0xF0000, 0x10FFFF},  // private use
   }};

@@ -53,6 +53,14 @@ TEST(Text, WhatCouldFoolItsReaderIsTakenOut) {
   EXPECT_EQ(cleaned("kept:\ttab\nline é 😀"), "kept:\ttab\nline é 😀");
 }
 
+TEST(Text, WhatNobodySeesIsTakenOut) {
+  for (const char* unseen : {"\u034F", "\u115F", "\u180E", "\u2800", "\u3164", "\uFFA0", "\u200B",
+                             "\U000E0041", "\U0001D173"}) {
+    EXPECT_EQ(clean_text(std::string("a") + unseen + "b", 100).text, "ab");
+  }
+  EXPECT_EQ(clean_text("한국어 日本語　é", 100).text, "한국어 日本語　é") << "letters are letters";
+}
+
 TEST(Text, CleaningSaysWhetherAnythingWasTakenOut) {
   EXPECT_FALSE(clean_text("all is well\n", 100).changed);
   EXPECT_TRUE(clean_text("\x1b[1mbold", 100).changed);

@@ -272,7 +272,7 @@ def test_names_of_commands_can_be_arguments_of_others(home: Home) -> None:
     shown = home.run("policy", "show", "log")
     assert shown.status == USAGE
     assert '"log"' in shown.error, f"log is a component's name here: {shown.error}"
-    explained = home.run("help", "call", "--json")
+    explained = home.run("help", "call")
     assert explained.out.startswith("Call a tool once")
 
 

@@ -12,7 +12,7 @@
 //! A type is the name of a primitive, or an index into `types`. Keys without a value are left out.
 
 use crate::compile::{with_causes, without_section};
-use crate::wrap::Kind;
+use crate::wrap::{EXIT_INTERFACE, Kind};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use wasmparser::{Parser, Payload};
@@ -53,6 +53,7 @@ pub fn describe(kind: Kind, component: &[u8]) -> Result<String> {
         match (key, item) {
             (_, WorldItem::Type { .. }) => {}
             (WorldKey::Name(name), _) => imports.push(json!(name)),
+            (WorldKey::Interface(id), _) if describer.interface_name(*id) == EXIT_INTERFACE => {}
             (WorldKey::Interface(id), _) => {
                 // An interface of types alone gives no authority and asks for none.
                 if !resolve.interfaces[*id].functions.is_empty()

@@ -10,6 +10,7 @@ use crate::live::LiveTable;
 use crate::names;
 use crate::program::{Program, ProgramInner};
 use crate::state::State;
+use crate::wrap::{EXIT_FUNCTION, EXIT_INTERFACE};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Result};
+use wasmtime_wasi::I32Exit;
 
 /// How often running guests are asked whether they may go on.
 const TICK: Duration = Duration::from_millis(1);
@@ -148,6 +150,11 @@ impl MachineInner {
         files::add_to_linker(&mut linker)?;
         names::add_to_linker(&mut linker)?;
         linker.allow_shadowing(false);
+        linker.instance(EXIT_INTERFACE)?.func_wrap(
+            EXIT_FUNCTION,
+            // What a parent process sees of an exit code.
+            |_, (code,): (u32,)| -> Result<()> { Err(I32Exit((code & 0xFF) as i32).into()) },
+        )?;
         for (interface, functions) in lock(&self.capabilities).iter() {
             capability::add_to_linker(&mut linker, interface, functions)?;
         }

@@ -4,6 +4,7 @@ use crate::compile::with_causes;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use wasi_preview1_component_adapter_provider as adapters;
+use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasmparser::{ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
 use wasmtime::{Result, bail, format_err};
 use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
@@ -99,6 +100,21 @@ fn outline(module: &[u8]) -> Result<Outline> {
 
 const WASI_MODULE: &str = adapters::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
 
+/// The interface by which a wrapped module ends itself, for `wasi:cli/exit` knows success and
+/// failure alone. Every component may import it; it is in no description.
+pub const EXIT_INTERFACE: &str = "belljar:host/exit";
+/// Takes the exit code and does not return.
+pub const EXIT_FUNCTION: &str = "with-code";
+
+const EXIT_WIT: &str = "package belljar:host;
+interface exit {
+  with-code: func(code: u32);
+}
+world ends-itself {
+  import exit;
+}
+";
+
 fn wrap_module(module: &[u8]) -> Result<Vec<u8>> {
     let outline = outline(module)?;
     let command = outline.exports.iter().any(|(name, ..)| name == "_start");
@@ -118,11 +134,47 @@ fn wrap_module(module: &[u8]) -> Result<Vec<u8>> {
         }
         Cow::Owned(with_numeric_world(module, &outline)?)
     };
+    let ends_itself = (WASI_MODULE.to_string(), "proc_exit".to_string());
+    let module = if outline.imports.contains(&ends_itself) {
+        Cow::Owned(with_exit_codes(&module)?)
+    } else {
+        module
+    };
     ComponentEncoder::default()
         .module(&module)
         .and_then(|encoder| encoder.adapter(WASI_MODULE, adapter))
         .and_then(|encoder| encoder.validate(true).encode())
         .map_err(with_causes)
+}
+
+/// Leads `proc_exit` past the adapter, which would make one of every code but zero.
+fn with_exit_codes(module: &[u8]) -> Result<Vec<u8>> {
+    let mut output = wasm_encoder::Module::new();
+    for payload in Parser::new(0).parse_all(module) {
+        let payload = payload?;
+        if let Payload::ImportSection(section) = payload {
+            let mut imports = wasm_encoder::ImportSection::new();
+            for import in section.into_imports() {
+                let import = import?;
+                let ty = RoundtripReencoder.entity_type(import.ty)?;
+                if (import.module, import.name) == (WASI_MODULE, "proc_exit") {
+                    imports.import(EXIT_INTERFACE, EXIT_FUNCTION, ty);
+                } else {
+                    imports.import(import.module, import.name, ty);
+                }
+            }
+            output.section(&imports);
+        } else if let Some((id, range)) = payload.as_section() {
+            output.section(&wasm_encoder::RawSection { id, data: &module[range] });
+        }
+    }
+    let mut resolve = Resolve::default();
+    let package = resolve.push_str("exit.wit", EXIT_WIT).map_err(with_causes)?;
+    let world = resolve.select_world(&[package], None).map_err(with_causes)?;
+    let mut module = output.finish();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8)
+        .map_err(with_causes)?;
+    Ok(module)
 }
 
 /// Gives a module of plain numeric functions a world of its own.

@@ -162,7 +162,9 @@ def test_a_denial_reads_as_words(home: Home) -> None:
 def test_a_program_gets_its_streams_and_its_exit_code(home: Home) -> None:
     talked = home.run("run", guest("talker"))
     assert (talked.status, talked.out, talked.error) == (DONE, "the output!\n", "the warnings\n")
-    assert home.run("run", guest("quitter")).status != DONE
+    assert home.run("run", guest("quitter")).status == 7, "the program's own exit code"
+    imports = home.run("inspect", "--json", guest("quitter")).json["imports"]
+    assert not [name for name in imports if "exit" in name], "to end itself is no authority"
     no_program = home.run("run", TEXT)
     assert no_program.status == USAGE
     assert "belljar call" in no_program.error

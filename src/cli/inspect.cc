@@ -22,39 +22,65 @@ std::string indent(std::string_view text, std::string_view with) {
   return indented;
 }
 
-/// `"metric" or "imperial"`, `integer from 0 to 255`: a schema in a few words.
-std::string type_words(const Json& schema) {
+/// How deep the types within a type are shown; --schemas shows all of it.
+constexpr int shown_depth = 2;
+
+/// `"metric" | "imperial"`, `list of integer`, `{url: string, method?: "get" | "head"}`: a schema
+/// in a few words.
+std::string type_words(const Json& schema, int depth = 0) {
+  const auto alternatives = [](const Json& all, auto words_of) {
+    std::string words;
+    for (const Json& one : all) words += (words.empty() ? "" : " | ") + words_of(one);
+    return words;
+  };
+  if (schema.contains("const")) return schema["const"].dump();
   if (schema.contains("prefixItems")) {
     std::string words;
     for (const Json& one : schema["prefixItems"]) {
-      words += (words.empty() ? "" : ", ") + type_words(one);
+      words += (words.empty() ? "" : ", ") + type_words(one, depth + 1);
     }
     return "[" + words + "]";
   }
   if (schema.contains("enum")) {
-    std::string words;
-    for (const Json& one : schema["enum"]) words += (words.empty() ? "" : " | ") + one.dump();
-    return words;
+    return alternatives(schema["enum"], [](const Json& one) { return one.dump(); });
   }
-  for (const char* const alternatives : {"anyOf", "oneOf"}) {
-    if (!schema.contains(alternatives)) continue;
-    std::string words;
-    for (const Json& one : schema[alternatives]) {
-      words += (words.empty() ? "" : " | ") + type_words(one);
+  for (const char* const key : {"anyOf", "oneOf"}) {
+    if (!schema.contains(key)) continue;
+    return alternatives(schema[key], [&](const Json& one) { return type_words(one, depth); });
+  }
+  const auto words_of = [&](const Json& type) -> std::string {
+    if (type == "array" && schema.contains("items")) {
+      return "list of " + type_words(schema["items"], depth + 1);
     }
-    return words;
-  }
+    if (type == "object" && depth < shown_depth && schema.contains("properties")) {
+      const Json required = schema.value("required", Json::array());
+      std::string words;
+      for (const auto& [name, member] : schema["properties"].items()) {
+        const bool needed = std::find(required.begin(), required.end(), name) != required.end();
+        words += fmt::format("{}{}{}: {}", words.empty() ? "" : ", ", name, needed ? "" : "?",
+                             type_words(member, depth + 1));
+      }
+      return "{" + words + "}";
+    }
+    return type.get<std::string>();
+  };
   const Json type = schema.value("type", Json());
-  if (type.is_string() && type == "array" && schema.contains("items")) {
-    return "list of " + type_words(schema["items"]);
-  }
-  if (type.is_string()) return type.get<std::string>();
-  if (type.is_array()) {
-    std::string words;
-    for (const Json& one : type) words += (words.empty() ? "" : " | ") + one.get<std::string>();
-    return words;
-  }
+  if (type.is_string()) return words_of(type);
+  if (type.is_array()) return alternatives(type, words_of);
   return "any value";
+}
+
+/// Several sentences on one line; those of a parameter and of its type come one behind the other.
+std::string sentences(std::string_view text) {
+  std::string line;
+  for (const std::string_view part : split(text, '\n')) {
+    const std::string_view sentence = trim(part);
+    if (sentence.empty()) continue;
+    const bool ended =
+        line.empty() || std::string_view(".!?:;").find(line.back()) != std::string::npos;
+    line += fmt::format("{}{}{}", ended ? "" : ".", line.empty() ? "" : " ", sentence);
+  }
+  return one_line(line, 300);
 }
 
 class InspectCommand final : public Command {
@@ -167,10 +193,10 @@ class InspectCommand final : public Command {
     const Json properties = input.value("properties", Json::object());
     for (const auto& [name, schema] : properties.items()) {
       const bool needed = std::find(required.begin(), required.end(), name) != required.end();
-      const std::string said = one_line(schema.value("description", ""), 300);
+      const std::string said = sentences(schema.value("description", ""));
       terminal.print(fmt::format("    {}{} {}{}{}", style.bold(one_line(name, 60)),
                                  needed ? "" : "?",
-                                 style.dim(fmt::format("({})", one_line(type_words(schema), 160))),
+                                 style.dim(fmt::format("({})", one_line(type_words(schema), 240))),
                                  said.empty() ? "" : ": ", said));
     }
     if (!schemas_) return;

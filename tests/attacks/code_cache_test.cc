@@ -64,9 +64,9 @@ class CodeCacheAttack : public Attack {
   }
   /// The right answer comes, from new code; a server that runs gives it as well; the log shows
   /// which content was run.
-  void expect_compiled_again(const std::string& poison) {
+  void expect_compiled_again(const std::string& poison, const char* part = "code") {
     expect_healthy();
-    EXPECT_NE(contents_of(entry() / "code"), poison) << "the poison still lies in the cache";
+    EXPECT_NE(contents_of(entry() / part), poison) << "the poison still lies in the cache";
     const auto server = serve();
     expect_healthy(*server);
     EXPECT_EQ(server->end(), 0);
@@ -84,31 +84,34 @@ class CodeCacheAttack : public Attack {
 
 using A12 = CodeCacheAttack;
 
-TEST_F(A12, CodeThatWasExchanged) {
+TEST_F(A12, CodeThatWasExchangedIsNotUsed) {
   const std::string poison = contents_of(evil_ / "code");
   take_place(evil_, entry(), {"code"});
   expect_compiled_again(poison);
 }
 
-TEST_F(A12, CodeThatWasChangedByOneBit) {
+TEST_F(A12, CodeThatWasChangedByOneBitIsNotUsed) {
   std::string poison = contents_of(entry() / "code");
   poison[poison.size() / 2] = static_cast<char>(poison[poison.size() / 2] ^ 1);
   write(std::filesystem::relative(entry() / "code", folder()), poison);
   expect_compiled_again(poison);
 }
 
-TEST_F(A12, CodeThatWasCut) {
-  std::filesystem::resize_file(entry() / "code", 4'096);
-  expect_compiled_again(std::string());
+TEST_F(A12, CodeThatWasCutIsNotUsed) {
+  constexpr std::size_t left = 4'096;
+  ASSERT_GT(std::filesystem::file_size(entry() / "code"), left);
+  std::filesystem::resize_file(entry() / "code", left);
+  expect_compiled_again(contents_of(entry() / "code"));
+  EXPECT_GT(std::filesystem::file_size(entry() / "code"), left);
 }
 
-TEST_F(A12, AWholeEntryOfAnotherComponentWithItsSealOfThisKey) {
+TEST_F(A12, AWholeEntryOfAnotherComponentWithItsSealOfThisKeyIsNotUsed) {
   const std::string poison = contents_of(evil_ / "code");
   take_place(evil_, entry(), {"code", "description", "seal"});
   expect_compiled_again(poison);
 }
 
-TEST_F(A12, CodeForAnotherEngineUnderThisOnesName) {
+TEST_F(A12, CodeForAnotherEngineUnderThisOnesNameIsNotUsed) {
   const std::string poison = contents_of(other_engine_ / "code");
   const auto place = evil_;
   std::filesystem::remove_all(place);
@@ -118,23 +121,21 @@ TEST_F(A12, CodeForAnotherEngineUnderThisOnesName) {
   expect_compiled_again(poison);
 }
 
-TEST_F(A12, ASealOfAWrongKey) {
+TEST_F(A12, ASealOfAWrongKeyIsNotUsed) {
   std::string seal = contents_of(entry() / "seal");
   seal[seal.size() - 5] = seal[seal.size() - 5] == '0' ? '1' : '0';
   write(std::filesystem::relative(entry() / "seal", folder()), seal);
-  const std::string before = contents_of(entry() / "seal");
-  expect_compiled_again(std::string());
-  EXPECT_NE(contents_of(entry() / "seal"), before);
+  expect_compiled_again(seal, "seal");
 }
 
-TEST_F(A12, ALinkToCodeElsewhere) {
+TEST_F(A12, ALinkToCodeElsewhereIsNotUsed) {
   const auto poison = write("poison", contents_of(evil_ / "code"));
   std::filesystem::remove(entry() / "code");
   std::filesystem::create_symlink(poison, entry() / "code");
   expect_compiled_again(contents_of(poison));
 }
 
-TEST_F(A12, ACacheThatEverybodyMayWriteTo) {
+TEST_F(A12, ACacheThatEverybodyMayWriteToIsRefused) {
   ASSERT_EQ(::chmod(cache().c_str(), 0777), 0);
   take_place(evil_, entry(), {"code"});
   const CommandResult result = run({"call", "healthy.wat", "add", "a=19", "b=23"});

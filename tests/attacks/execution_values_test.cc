@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "attack.h"
+#include "support/crypto.h"
 
 namespace belljar::attacks {
 namespace {
@@ -123,6 +125,32 @@ const std::string lying = component_of(R"(
   (func (export "nowhere") (param "pointer" u32) (result string)
     (canon lift (core func $i "nowhere") (memory $mem))))");
 
+TEST_F(A23, ListsThatEndWhereTheMemoryEndsAreRead) {
+  write("lie.wat", lying);
+  const auto server = serve({"lie.wat"});
+  constexpr std::uint32_t end = 2 * 65'536;
+  // Even numbers, since latin1+utf16 lies at even addresses. All of it is zeros.
+  for (const std::uint32_t count : {0U, 2U, 4U}) {
+    const std::map<std::string, std::pair<std::uint32_t, Json>> expected{
+        {"text", {1, std::string(count, '\0')}},
+        {"utf16", {2, std::string(count, '\0')}},
+        {"latin1", {1, std::string(count, '\0')}},
+        {"bytes", {1, to_base64(std::string(count, '\0'))}},
+        {"longs", {8, std::vector<int>(count)}},
+        {"texts", {8, std::vector<std::string>(count)}},
+    };
+    for (const auto& [type, what] : expected) {
+      for (const std::uint32_t pointer : {1'024U, end - count * what.first}) {
+        SCOPED_TRACE(fmt::format("{}: {} + {}", type, pointer, count));
+        const Json result = server->call("lie_" + type, {{"pointer", pointer}, {"length", count}});
+        ASSERT_FALSE(result.value("isError", false)) << result;
+        EXPECT_EQ(result["structuredContent"], what.second);
+      }
+    }
+  }
+  expect_healthy(*server);
+}
+
 TEST_F(A23, ListsThatReachBeyondTheMemoryAreATrap) {
   write("lie.wat", lying);
   const auto server = serve({"lie.wat"});
@@ -195,6 +223,16 @@ TEST_F(A23, AnAllocatorThatLiesDoesNotMakeTheHostWriteElsewhere) {
   }
   expect_healthy(*server);
   expect_record({{"kind", "call"}, {"tool", "a2_numbers"}, {"outcome", "trapped"}});
+}
+
+TEST_F(A23, AnAllocatorMayGiveTheVeryEndOfTheMemory) {
+  // Nine bytes of text, and three numbers of eight.
+  write("text.wat", allocator_that_gives("(i32.const 65527)"));
+  write("list.wat", allocator_that_gives("(i32.const 65512)"));
+  const auto server = serve({"text.wat", "list.wat"});
+  EXPECT_EQ(text_of(server->call("text_length", {{"text", "some text"}})), "9");
+  EXPECT_EQ(text_of(server->call("list_numbers", {{"list", {1, 2, 3}}})), "3");
+  expect_healthy(*server);
 }
 
 TEST_F(A24, TextThatIsNoUnicodeIsATrap) {

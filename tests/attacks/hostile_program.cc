@@ -36,6 +36,8 @@ HostileProgram& HostileProgram::step(const std::string& code) {
 }
 
 HostileProgram& HostileProgram::path_open(std::string_view path, int how, std::uint64_t rights) {
+  // After a failure there is nothing open, and not what was open before or the standard input.
+  steps_ += fmt::format("    (i32.store (i32.const {}) (i32.const -1))\n", descriptor_at);
   return step(
       fmt::format("(call $path_open (i32.const 3) (i32.const 1) {} (i32.const {}) "
                   "(i64.const {}) (i64.const 0) (i32.const 0) (i32.const {}))",
@@ -44,6 +46,14 @@ HostileProgram& HostileProgram::path_open(std::string_view path, int how, std::u
 
 HostileProgram& HostileProgram::on_path(std::string_view function, std::string_view path) {
   return step(fmt::format("(call ${} (i32.const 3) {})", function, text_at(path)));
+}
+
+HostileProgram& HostileProgram::close() {
+  return step(fmt::format("(call $fd_close (i32.load (i32.const {})))", descriptor_at));
+}
+
+HostileProgram& HostileProgram::read_exactly(std::string_view text) {
+  return step(fmt::format("(call $read_exactly {})", text_at(text)));
 }
 
 HostileProgram& HostileProgram::read_some() {
@@ -130,6 +140,7 @@ std::string HostileProgram::text() const {
         name, parameters);
   };
   import("path_open", "i32 i32 i32 i32 i32 i64 i64 i32 i32");
+  import("fd_close", "i32");
   import("fd_read", "i32 i32 i32 i32");
   import("fd_write", "i32 i32 i32 i32");
   import("fd_pwrite", "i32 i32 i32 i64 i32");
@@ -146,16 +157,34 @@ std::string HostileProgram::text() const {
   import("path_readlink", "i32 i32 i32 i32 i32 i32");
   import("path_filestat_set_times", "i32 i32 i32 i32 i64 i64 i32");
   const std::size_t pages = 2 + data_.size() / 3 / 65'536;
+  // As much as fits is read, so that a longer text is no equal one.
+  const std::string reading = fmt::format(
+      R"(  (func $read_exactly (param $text i32) (param $size i32) (result i32) (local $error i32)
+    (i32.store (i32.const {0}) (i32.const {1})) (i32.store (i32.const {2}) (i32.const {3}))
+    (local.set $error (call $fd_read
+      (i32.load (i32.const {4})) (i32.const {0}) (i32.const 1) (i32.const {5})))
+    (if (local.get $error) (then (return (local.get $error))))
+    (if (i32.ne (i32.load (i32.const {5})) (local.get $size)) (then (return (i32.const {6}))))
+    (loop $next
+      (if (i32.eqz (local.get $size)) (then (return (i32.const 0))))
+      (local.set $size (i32.sub (local.get $size) (i32.const 1)))
+      (br_if $next (i32.eq
+        (i32.load8_u (i32.add (local.get $text) (local.get $size)))
+        (i32.load8_u (i32.add (i32.const {1}) (local.get $size))))))
+    (i32.const {6}))
+)",
+      vector_at, scratch_at, vector_at + 4, scratch_size, descriptor_at, vector_at + 8,
+      other_contents);
   return fmt::format(R"((module
 {}  (memory (export "memory") {})
   (data (i32.const {}) "{}")
-  (func (export "_start")
+{}  (func (export "_start")
 {}    (i32.store8 (i32.const {}) (i32.const 10))
     (i32.store (i32.const {}) (i32.const {})) (i32.store (i32.const {}) (i32.const {}))
     (drop (call $fd_write (i32.const 1) (i32.const {}) (i32.const 1) (i32.const {})))))
 )",
-                     imports, pages, texts_at, data_, steps_, results_at + count_, vector_at,
-                     results_at, vector_at + 4, count_ + 1, vector_at, vector_at + 8);
+                     imports, pages, texts_at, data_, reading, steps_, results_at + count_,
+                     vector_at, results_at, vector_at + 4, count_ + 1, vector_at, vector_at + 8);
 }
 
 std::vector<int> results_of(std::string_view output) {

@@ -19,7 +19,12 @@ class HostileProgram {
   HostileProgram& truncate(std::string_view path) { return path_open(path, truncates, write); }
   HostileProgram& open_folder(std::string_view path) { return path_open(path, directory, list); }
 
+  /// Closes what was opened last, which gives its handle back.
+  HostileProgram& close();
+
   HostileProgram& read_some();
+  /// Reads what was opened last from where it stands: `other_contents` where that is not `text`.
+  HostileProgram& read_exactly(std::string_view text);
   HostileProgram& write_at(std::uint64_t offset, std::string_view text);
   HostileProgram& set_size(std::uint64_t size);
   HostileProgram& allocate(std::uint64_t offset, std::uint64_t length);
@@ -61,6 +66,9 @@ class HostileProgram {
   std::string steps_;
   std::size_t count_ = 0;
 };
+
+/// The end of a step that read something else than it wanted; WASI 0.1 has no error of this number.
+inline constexpr int other_contents = 77;
 
 /// The error number of each step, in the order of the program; 0 is success.
 [[nodiscard]] std::vector<int> results_of(std::string_view output);

@@ -3,9 +3,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <mutex>
+#include <tuple>
+#include <utility>
 
 #include "network_attack.h"
 #include "support/crypto.h"
@@ -130,6 +133,72 @@ TEST_F(A54, AnotherComponentsSecretIsOutOfReach) {
     EXPECT_THAT(request, Not(HasSubstr(std::string(secret))));
   }
   expect_unharmed(*server);
+}
+
+TEST_F(A54, ASecretGoesToItsOwnHostFromItsOwnComponentOnly) {
+  constexpr std::string_view value_of_other = "another-tools-secret";
+  ASSERT_EQ(run({"secret", "set", "other"}, std::string(value_of_other) + "\n").code, 0);
+  std::mutex mutex;
+  std::vector<std::string> requests;
+  RawServer peer(
+      RawServer::answering("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", &requests, &mutex));
+  // Both may talk to both hosts, and each has a secret for one of them.
+  std::vector<std::string> words;
+  for (const auto& [component, rule] :
+       {std::pair{"first", "{name: key, host: localhost, bearer: true}"},
+        std::pair{"second", "{name: other, host: 127.0.0.1, bearer: true}"}}) {
+    const auto policy = write(
+        fmt::format("{}.yaml", component),
+        fmt::format("version: \"1.1\"\npermissions:\n  network:\n    allow:\n{}{}"
+                    "  secrets:\n    allow: [{}]\n",
+                    allow(origin("localhost", peer)), allow(origin("127.0.0.1", peer)), rule));
+    std::filesystem::permissions(
+        policy, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+    words.insert(words.end(), {fmt::format("{}={}/fetch.wasm", component, BELLJAR_EXAMPLES),
+                               "--policy", fmt::format("{}={}", component, policy.native())});
+  }
+  const auto server = serve(words);
+  // What it sends when the guest asks for the secrets by their placeholders.
+  const auto sent = [&](const char* component, std::string_view host) {
+    const Json result =
+        server->call(fmt::format("{}_request", component),
+                     {{"request",
+                       {{"url", origin(host, peer)},
+                        {"headers",
+                         {{{"name", "x-key"}, {"value", "belljar-secret:key"}},
+                          {{"name", "x-other"}, {"value", "belljar-secret:other"}}}}}}});
+    EXPECT_FALSE(result.value("isError", false)) << result;
+    const std::lock_guard lock(mutex);
+    EXPECT_THAT(requests, SizeIs(1));
+    return std::exchange(requests, {}).back();
+  };
+  const std::string own = fmt::format("authorization: Bearer {}\r\n", secret);
+  const std::string others = fmt::format("authorization: Bearer {}\r\n", value_of_other);
+  for (const auto& [component, host, gets] :
+       {std::tuple{"first", "localhost", own}, std::tuple{"first", "127.0.0.1", std::string()},
+        std::tuple{"second", "127.0.0.1", others},
+        std::tuple{"second", "localhost", std::string()}}) {
+    SCOPED_TRACE(fmt::format("{} to {}", component, host));
+    const std::string request = sent(component, host);
+    EXPECT_EQ(request.find(own) != std::string::npos, gets == own) << request;
+    EXPECT_EQ(request.find(others) != std::string::npos, gets == others) << request;
+    EXPECT_EQ(request.find("uthorization") != std::string::npos, !gets.empty()) << request;
+    EXPECT_THAT(request, HasSubstr("x-key: belljar-secret:key\r\n")) << "text was replaced";
+    EXPECT_THAT(request, HasSubstr("x-other: belljar-secret:other\r\n")) << "text was replaced";
+  }
+  const std::vector<Json> records = audit_log();
+  EXPECT_EQ(std::count_if(records.begin(), records.end(),
+                          [](const Json& record) {
+                            return record["kind"] == "use" && record["permission"] == "secret";
+                          }),
+            2);
+  expect_record(
+      {{"kind", "use"}, {"component", "first"}, {"permission", "secret"}, {"what", "key"}});
+  expect_record(
+      {{"kind", "use"}, {"component", "second"}, {"permission", "secret"}, {"what", "other"}});
+  expect_healthy(*server);
+  EXPECT_EQ(server->end(), 0);
+  expect_sound_log();
 }
 
 TEST_F(A55, EncodedSecretsInPiecesDoNotComeBack) {

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <vector>
 
 #include "support/result.h"
@@ -59,6 +60,9 @@ void remove_entry(const std::filesystem::path& entry) {
   std::error_code ignored;
   std::filesystem::remove_all(entry, ignored);
 }
+
+/// An entry that is still being written.
+constexpr std::string_view new_prefix = ".new-";
 
 /// The first line of every seal.
 constexpr std::string_view format = "belljar-code 1";
@@ -149,7 +153,7 @@ Result<CachedCode> CodeCache::add(const std::string& digest, const std::string& 
                                   const engine::CompiledComponent& compiled) const {
   BELLJAR_CHECK(make_private_directory(folder_));
   const std::string name = fmt::format("{}-{}", digest, fingerprint);
-  const auto temporary = folder_ / fmt::format(".new-{}", to_hex(random_bytes<8>()));
+  const auto temporary = folder_ / fmt::format("{}{}", new_prefix, to_hex(random_bytes<8>()));
   const auto write = [&]() -> Result<void> {
     BELLJAR_CHECK(make_private_directory(temporary));
     BELLJAR_CHECK(write_file_atomically(temporary / code_file, compiled.code, 0600));
@@ -199,7 +203,14 @@ void CodeCache::trim(Bytes limit) const {
   std::vector<Entry> entries;
   std::uint64_t total = 0;
   std::error_code error;
+  const auto now = std::filesystem::file_time_type::clock::now();
   for (const auto& entry : std::filesystem::directory_iterator(folder_, error)) {
+    // What a process that was killed left half made. Nobody takes an hour to write an entry.
+    if (entry.path().filename().native().starts_with(new_prefix)) {
+      const auto made = std::filesystem::last_write_time(entry.path(), error);
+      if (!error && now - made > std::chrono::hours(1)) remove_entry(entry.path());
+      continue;
+    }
     Entry found{entry.path(), std::filesystem::last_write_time(entry.path() / seal_file, error), 0};
     found.size = std::filesystem::file_size(entry.path() / code_file, error);
     if (error) continue;

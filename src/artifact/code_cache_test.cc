@@ -237,6 +237,17 @@ TEST_F(CodeCacheTest, ACheckCountsWhatIsBad) {
   EXPECT_EQ(health.size, Bytes{12});
 }
 
+TEST_F(CodeCacheTest, TrimmingTakesWhatAKilledProcessLeftHalfMade) {
+  const auto left = folder_ / "cache/.new-left";
+  const auto under_way = folder_ / "cache/.new-under-way";
+  for (const auto& folder : {left, under_way}) std::filesystem::create_directory(folder);
+  std::filesystem::last_write_time(
+      left, std::filesystem::file_time_type::clock::now() - std::chrono::hours(2));
+  cache_.trim(Bytes{1 << 20});
+  EXPECT_FALSE(std::filesystem::exists(left));
+  EXPECT_TRUE(std::filesystem::exists(under_way));
+}
+
 TEST_F(CodeCacheTest, TrimmingTakesWhatWasUsedLongestAgo) {
   const auto old = std::filesystem::file_time_type::clock::now();
   for (int i = 0; i < 4; ++i) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "cli/commands.h"
 #include "cli/time_text.h"
@@ -37,12 +38,12 @@ class PolicyCommand final : public Command {
  private:
   Result<ExitCode> check(Terminal& terminal) const {
     BELLJAR_TRY(const policy::Document document, runtime::read_policy_file(file_));
-    auto allowed = policy::summarize(document);
-    const auto first_denied =
-        std::stable_partition(allowed.begin(), allowed.end(),
-                              [](const policy::SummaryLine& line) { return !line.denied; });
-    const std::vector<policy::SummaryLine> denied(first_denied, allowed.end());
-    allowed.erase(first_denied, allowed.end());
+    const auto rules = policy::summarize(document);
+    std::vector<policy::SummaryLine> allowed;
+    std::vector<policy::SummaryLine> denied;
+    std::partition_copy(rules.begin(), rules.end(), std::back_inserter(denied),
+                        std::back_inserter(allowed),
+                        [](const policy::SummaryLine& line) { return line.denied; });
     const auto limits = policy::summarize(document.limits);
     if (terminal.json) {
       terminal.print_json({{"file", file_},

@@ -69,13 +69,13 @@ TEST_F(AdmissionTest, HoldsOnlySoManyWaitingCalls) {
 TEST_F(AdmissionTest, HoldsOnlySoMuchOfWhatWaitingCallsKeep) {
   ASSERT_TRUE(admission_.try_enter(*lane_, 1));
   const Bytes much{std::uint64_t{64} << 20};
-  auto first = wait(lane_, 1, later_, number_, much);
+  static_cast<void>(wait(lane_, 1, later_, number_, much));
   ASSERT_TRUE(number_) << "alone, a call may keep as much as a message can bring";
   std::optional<std::uint64_t> second;
   static_cast<void>(wait(lane_, 1, later_, second, Bytes{1}));
   EXPECT_FALSE(second) << "many calls with large arguments would fill the memory";
   ASSERT_TRUE(admission_.withdraw(*number_));
-  auto third = wait(lane_, 1, later_, second, much);
+  static_cast<void>(wait(lane_, 1, later_, second, much));
   EXPECT_TRUE(second) << "what was withdrawn keeps nothing";
 }
 

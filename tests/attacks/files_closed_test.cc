@@ -19,7 +19,6 @@ using A36 = FileAttack;
 
 using ::testing::AllOf;
 using ::testing::Each;
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Ne;
 using ::testing::SizeIs;

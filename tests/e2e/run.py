@@ -76,7 +76,10 @@ def main() -> int:
         "BELLJAR_NODE": str(node),
         "BELLJAR_WARM_HOME": str(work / "home"),
     }
-    command = [python, "-m", "pytest", "-p", "no:cacheprovider", *(for_pytest or ["-n", "auto"])]
+    # Every test has a state folder with the examples compiled in it: 90 MB that only a failure needs.
+    keep = ["-o", "tmp_path_retention_policy=failed", "-o", "tmp_path_retention_count=1"]
+    command = [python, "-m", "pytest", "-p", "no:cacheprovider", *keep]
+    command += for_pytest or ["-n", "auto"]
     return subprocess.run([*command, "--rootdir", HERE, HERE], check=False).returncode
 
 

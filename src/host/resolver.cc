@@ -173,7 +173,9 @@ void Resolver::ask_more() {
   ares_addrinfo_hints hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_flags = ARES_AI_NOSORT;
-  while (asked_ < maximum_asked && !waiting_.empty()) {
+  // An answer may come at once, and lead to another lookup under new settings.
+  const std::shared_ptr<Channel> channel = channel_;
+  while (channel == channel_ && asked_ < maximum_asked && !waiting_.empty()) {
     auto question = std::make_unique<Question>(Question{this, std::move(waiting_.front())});
     waiting_.pop_front();
     const auto& askers = askers_[question->name];
@@ -185,7 +187,7 @@ void Resolver::ask_more() {
     ++asked_;
     const std::string name = question->name;
     ares_getaddrinfo(
-        channel_->ares, name.c_str(), nullptr, &hints,
+        channel->ares, name.c_str(), nullptr, &hints,
         [](void* data, int status, int /*timeouts*/, ares_addrinfo* info) {
           const std::unique_ptr<Question> answered(static_cast<Question*>(data));
           const std::unique_ptr<ares_addrinfo, void (*)(ares_addrinfo*)> owned(info,
@@ -196,7 +198,7 @@ void Resolver::ask_more() {
         },
         question.release());
   }
-  channel_->set_timer();
+  channel->set_timer();
 }
 
 void Resolver::answer(const std::string& name,

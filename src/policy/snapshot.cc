@@ -201,8 +201,8 @@ std::shared_ptr<const Snapshot> Snapshot::empty() { return compile({}); }
 Snapshot::Snapshot(Sources sources) : epoch_(sources.epoch) {
   for (const Document& document : sources.granted) merge(granted_, document);
   compile_mounts(sources);
-  compile_limits(sources);
   most_ = least(sources.ceilings);
+  compile_limits();
   for (EnvironmentRule& rule : granted_.environment) {
     const auto allows = [&](const Document& bound) {
       return !bound.has_environment ||
@@ -301,12 +301,10 @@ void Snapshot::compile_mounts(const Sources& sources) {
   }
 }
 
-void Snapshot::compile_limits(const Sources& sources) {
+void Snapshot::compile_limits() {
   const auto take = [&](auto& limit, const auto LimitRules::* rule) {
     if (const auto& granted = granted_.limits.*rule) limit = *granted;
-    for (const Document& ceiling : sources.ceilings) {
-      if (const auto& most = ceiling.limits.*rule) limit = std::min(limit, *most);
-    }
+    if (const auto& most = most_.*rule) limit = std::min(limit, *most);
   };
   take(limits_.memory, &LimitRules::memory);
   take(limits_.timeout, &LimitRules::timeout);
@@ -319,15 +317,11 @@ void Snapshot::compile_limits(const Sources& sources) {
   take(limits_.requests, &LimitRules::requests);
   // No fuel means no count, so a ceiling on it sets it; a coarser clock gives less away.
   if (granted_.limits.fuel) limits_.fuel = *granted_.limits.fuel;
-  for (const Document& ceiling : sources.ceilings) {
-    if (!ceiling.limits.fuel) continue;
-    const Fuel most = *ceiling.limits.fuel;
-    limits_.fuel = limits_.fuel.value == 0 ? most : std::min(limits_.fuel, most);
+  if (most_.fuel) {
+    limits_.fuel = limits_.fuel.value == 0 ? *most_.fuel : std::min(limits_.fuel, *most_.fuel);
   }
   if (granted_.limits.clock) limits_.clock = *granted_.limits.clock;
-  for (const Document& ceiling : sources.ceilings) {
-    if (ceiling.limits.clock) limits_.clock = std::max(limits_.clock, *ceiling.limits.clock);
-  }
+  if (most_.clock) limits_.clock = std::max(limits_.clock, *most_.clock);
 }
 
 Decision Snapshot::decide(const HttpFacts& request) const {

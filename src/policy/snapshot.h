@@ -136,7 +136,7 @@ class Snapshot {
  private:
   [[nodiscard]] std::vector<StorageRule> bounded_storage(const Sources& sources);
   void compile_mounts(const Sources& sources);
-  void compile_limits(const Sources& sources);
+  void compile_limits();
 
   std::uint64_t epoch_ = 0;
   /// Everything that people granted, as one.

@@ -37,6 +37,12 @@ std::string_view name_of(RecordKind kind) {
   return "unknown";
 }
 
+std::vector<std::string> kind_names() {
+  std::vector<std::string> names;
+  for (const auto& [kind, name] : kinds) names.emplace_back(name);
+  return names;
+}
+
 std::string body_of(const Record& record) {
   std::string body = fmt::format("{{\"kind\":\"{}\"", name_of(record.kind));
   if (record.subject) {

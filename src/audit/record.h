@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "support/clock.h"
 #include "support/crypto.h"
@@ -37,6 +38,8 @@ enum class RecordKind {
 };
 
 [[nodiscard]] std::string_view name_of(RecordKind kind);
+/// The names of all kinds.
+[[nodiscard]] std::vector<std::string> kind_names();
 
 /// Whom a record is about; shared by all records of a component.
 struct Subject {

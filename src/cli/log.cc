@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <string>
+#include <vector>
 
 #include "audit/reader.h"
 #include "cli/commands.h"
@@ -21,9 +22,6 @@ namespace belljar::cli {
 namespace {
 
 constexpr std::chrono::milliseconds follow_interval{200};
-constexpr std::array<std::string_view, 14> kinds{"call",    "refusal", "use",  "grant",  "revoke",
-                                                 "policy",  "secret",  "load", "unload", "request",
-                                                 "restore", "start",   "stop", "anchor"};
 constexpr Bytes body_limit{1 << 20};
 
 /// Members that the first columns show already, or that only tie records together.
@@ -69,10 +67,10 @@ class LogCommand final : public Command {
     app.add_flag("-f,--follow", follow_, "Go on showing what happens, until Ctrl-C");
     app.add_option("--component", component_, "Only about this component")->type_name("NAME");
     app.add_option("--tool", tool_, "Only about this tool")->type_name("NAME");
+    const std::vector<std::string> kinds = audit::kind_names();
     app.add_option("--kind", kind_, fmt::format("Only this kind: {}", fmt::join(kinds, ", ")))
         ->type_name("KIND")
-        ->check(
-            CLI::IsMember(std::vector<std::string>(kinds.begin(), kinds.end())).description(""));
+        ->check(CLI::IsMember(kinds).description(""));
     app.add_option("--since", since_, "Only since this date, or for this long: 2026-01-31, 2h")
         ->type_name("TIME");
     app.add_option("-n,--last", last_, "Only the newest so many")

@@ -199,7 +199,7 @@ Result<PermissionRequest> read_request(const ManagementServices& services, const
   if (text.starts_with("storage=") && !text.starts_with("storage=/")) {
     return fail(ErrorCode::invalid_argument,
                 "/permission: a folder of the user's machine is named from its root, as in "
-                "storage=/home/name/data:/data");
+                "storage=/srv/data:/data");
   }
   auto grant = policy::parse_grant(text, "/");
   if (!grant) {

@@ -5,8 +5,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -108,6 +110,40 @@ void LineWriter::drain(std::chrono::milliseconds patience) {
   changed_.wait_for(lock, patience, [&] { return queue_.empty() || broken_; });
 }
 
+void Wakefulness::note(bool awake, bool in_time, std::chrono::nanoseconds wait) noexcept {
+  if (awake && in_time) {
+    pause_ = 1;
+  } else if (awake) {
+    paused_ = pause_;
+    pause_ = std::min(2 * pause_, longest_pause);
+  } else if (quick_ && paused_ > 0) {
+    --paused_;
+  }
+  quick_ = wait < quick_wait;
+}
+
+std::optional<ssize_t> PromptReader::read_awake(std::span<char> into, Moment begin) {
+  const iovec buffer{.iov_base = into.data(), .iov_len = into.size()};
+  do {
+    const ssize_t count = ::preadv2(descriptor_, &buffer, 1, -1, RWF_NOWAIT);
+    if (count >= 0) return count;
+    if (errno != EAGAIN) {
+      able_ = errno == EINTR;
+      break;
+    }
+  } while (std::chrono::steady_clock::now() - begin < Wakefulness::awake_time);
+  return std::nullopt;
+}
+
+ssize_t PromptReader::read(std::span<char> into) {
+  const Moment begin = std::chrono::steady_clock::now();
+  const bool awake = able_ && wakefulness_.stays_awake();
+  const auto early = awake ? read_awake(into, begin) : std::nullopt;
+  const ssize_t count = early ? *early : ::read(descriptor_, into.data(), into.size());
+  wakefulness_.note(awake, early.has_value(), std::chrono::steady_clock::now() - begin);
+  return count;
+}
+
 void LineReader::run(FrameHandler& handler, const volatile std::sig_atomic_t& stop) {
   std::string buffer;
   std::size_t filled = 0;
@@ -116,7 +152,7 @@ void LineReader::run(FrameHandler& handler, const volatile std::sig_atomic_t& st
   bool skipping = false;
   while (stop == 0) {
     if (buffer.size() < filled + read_step + padding) buffer.resize(filled + read_step + padding);
-    const ssize_t count = ::read(descriptor_, buffer.data() + filled, read_step);
+    const ssize_t count = input_.read({buffer.data() + filled, read_step});
     if (count < 0 && errno == EINTR) continue;
     if (count <= 0) break;
     filled += static_cast<std::size_t>(count);

@@ -4,10 +4,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <csignal>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -57,16 +60,57 @@ class LineWriter final : public FrameSink {
   std::thread thread_;
 };
 
+/// Decides whether to stay awake for the next message: to sleep and be woken takes a processor
+/// longer than a small call does. Worth it only with a peer whose last message came quickly, and
+/// less and less often where it is in vain, as with one processor for both.
+class Wakefulness {
+ public:
+  /// About twice what a processor takes to wake: waiting in vain costs no more than it could save.
+  static constexpr std::chrono::microseconds awake_time{50};
+  /// A message that comes within this time, in which peer and reader are woken, is a quick one.
+  static constexpr std::chrono::microseconds quick_wait{100};
+  static constexpr std::uint32_t longest_pause = 1'024;
+
+  [[nodiscard]] bool stays_awake() const noexcept { return quick_ && paused_ == 0; }
+  /// A wait has ended: whether it began awake, whether the message came meanwhile, and how long it
+  /// took in all.
+  void note(bool awake, bool in_time, std::chrono::nanoseconds wait) noexcept;
+
+ private:
+  bool quick_ = false;
+  /// How many waits are slept through after the next that is in vain, and how many now.
+  std::uint32_t pause_ = 1;
+  std::uint32_t paused_ = 0;
+};
+
+/// Reads from a descriptor, awake for a short while where that is worth it.
+class PromptReader {
+ public:
+  explicit PromptReader(int descriptor) : descriptor_(descriptor) {}
+  /// As read(2).
+  [[nodiscard]] ssize_t read(std::span<char> into);
+
+ private:
+  using Moment = std::chrono::steady_clock::time_point;
+  /// Reads what comes soon; nothing where it has to be waited for longer.
+  [[nodiscard]] std::optional<ssize_t> read_awake(std::span<char> into, Moment begin);
+
+  int descriptor_;
+  Wakefulness wakefulness_;
+  /// Whether the descriptor can be read without waiting.
+  bool able_ = true;
+};
+
 /// Reads lines from a descriptor and hands them over, on the calling thread, until the end of the
 /// input or a signal that asks to stop.
 class LineReader {
  public:
-  LineReader(int descriptor, Bytes frame_limit) : descriptor_(descriptor), limit_(frame_limit) {}
+  LineReader(int descriptor, Bytes frame_limit) : input_(descriptor), limit_(frame_limit) {}
   /// `stop` is looked at after every read that a signal interrupted.
   void run(FrameHandler& handler, const volatile std::sig_atomic_t& stop);
 
  private:
-  int descriptor_;
+  PromptReader input_;
   Bytes limit_;
 };
 

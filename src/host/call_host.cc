@@ -1,13 +1,10 @@
 #include "host/call_host.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <utility>
 
-#include "policy/rules.h"
 #include "support/json.h"
 #include "support/result.h"
 #include "support/text.h"
@@ -15,18 +12,8 @@
 namespace belljar::host {
 namespace {
 
-using engine::FileOperation;
-using engine::FileReply;
-using engine::FileRequest;
-
 /// Bytes of a guest's output that are kept from its beginning and from its end.
 constexpr std::size_t kept_output = 64 * 1024;
-/// Distinct targets that are counted instead of being recorded each time.
-constexpr std::size_t maximum_targets = 4'096;
-
-policy::Decision no_longer() {
-  return {false, "revoked", "the permission was taken back while the call was running", {}};
-}
 
 /// The variable in which a guest finds the placeholder of a secret: WEATHER_KEY.
 std::string variable_name(std::string_view secret) {
@@ -35,26 +22,6 @@ std::string variable_name(std::string_view secret) {
     return c == '-' ? '_' : (c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
   });
   return name;
-}
-
-/// An operation that was cancelled or never began.
-class Nothing final : public engine::Pending {};
-
-class NoTransfer final : public engine::HttpTransfer {
- public:
-  bool provide(std::string_view) override { return true; }
-  void finish() override {}
-  void abort() override {}
-  void resume() override {}
-};
-
-std::string_view verb(const FileRequest& request) {
-  switch (request.operation) {
-    case FileOperation::open: return request.write || request.truncate ? "write" : "read";
-    case FileOperation::status:
-    case FileOperation::read_link: return "read";
-    default: return "write";
-  }
 }
 
 }  // namespace
@@ -133,14 +100,6 @@ std::shared_ptr<const policy::Snapshot> CallHost::newer() {
                    std::memory_order_release);
   }
   return newer_;
-}
-
-template <typename Ask>
-policy::Decision CallHost::decide_now(Ask ask) {
-  policy::Decision decision = ask(*grip_.snapshot);
-  if (!decision) return decision;
-  if (const auto now = newer(); now && !ask(*now)) return no_longer();
-  return decision;
 }
 
 bool CallHost::grants_changed() noexcept { return epoch() != files_epoch_.load(); }
@@ -259,235 +218,6 @@ void CallHost::progress(std::uint64_t items) {
   if (inputs_.on_progress) inputs_.on_progress(items);
 }
 
-std::string CallHost::shown_path(std::uint32_t mount, std::string_view path) const {
-  const bool known = grip_.mounts && mount < grip_.mounts->mounts().size();
-  const std::string guest = known ? grip_.mounts->mounts()[mount].guest : "/";
-  if (path == ".") return guest;
-  return fmt::format("{}/{}", guest == "/" ? "" : guest, one_line(path, 300));
-}
-
-FileReply CallHost::file(const FileRequest& request) {
-  const std::uint32_t mounts =
-      grip_.mounts ? static_cast<std::uint32_t>(grip_.mounts->mounts().size()) : 0;
-  const bool two =
-      request.operation == FileOperation::rename || request.operation == FileOperation::link;
-  if (request.mount >= mounts) return no_mount(request, request.path);
-  if (two && request.to_mount >= mounts) return no_mount(request, request.to_path);
-  const auto now = newer();
-  if (now &&
-      (!grants_mount(*now, request.mount) || (two && !grants_mount(*now, request.to_mount)))) {
-    refuse("storage", fmt::format("{} {}", verb(request), shown_path(request.mount, request.path)),
-           no_longer());
-    FileReply reply;
-    reply.error = EACCES;
-    return reply;
-  }
-  const bool creates = request.create || request.operation == FileOperation::create_directory ||
-                       request.operation == FileOperation::symbolic_link ||
-                       request.operation == FileOperation::link;
-  bool full = false;
-  if (creates) {
-    const std::lock_guard lock(mutex_);
-    full = files_created_ >= limits().files;
-  }
-  FileAnswer answer = full ? perform_without_creating(request) : grip_.mounts->perform(request);
-  const std::string shown = shown_path(request.mount, request.path);
-  if (answer.refusal) {
-    const policy::StorageRule& rule = grip_.mounts->mounts()[request.mount];
-    policy::Decision decision{false, answer.refusal->rule, answer.refusal->reason, std::nullopt};
-    if (answer.refusal->write && answer.refusal->rule == "storage.allow") {
-      decision.remedy = policy::storage_grant(rule.host, rule.guest, true);
-    }
-    refuse("storage", fmt::format("{} {}", verb(request), shown), decision);
-    return std::move(answer.reply);
-  }
-  if (answer.reply.error == 0) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (answer.created) ++files_created_;
-      if (std::find(mounts_in_use_.begin(), mounts_in_use_.end(), request.mount) ==
-          mounts_in_use_.end()) {
-        mounts_in_use_.push_back(request.mount);
-      }
-    }
-    // Looking at what a file is like is no use of it worth a line of its own.
-    if (request.operation != FileOperation::status) {
-      use("storage", fmt::format("{} {}", verb(request), shown), "storage.allow");
-    }
-  }
-  return std::move(answer.reply);
-}
-
-FileAnswer CallHost::perform_without_creating(const FileRequest& request) const {
-  FileAnswer no_more;
-  no_more.reply.error = EDQUOT;
-  if (request.exclusive || request.operation != FileOperation::open) return no_more;
-  // What is there already can still be opened.
-  FileRequest existing = request;
-  existing.create = false;
-  FileAnswer answer = grip_.mounts->perform(existing);
-  if (answer.reply.error == ENOENT) return no_more;
-  return answer;
-}
-
-FileReply CallHost::no_mount(const FileRequest& request, std::string_view path) {
-  FileReply reply;
-  std::string guest = "/";
-  for (const std::string_view part : split(path, '/')) {
-    if (part.empty() || part == ".") continue;
-    if (guest.size() > 1) guest += '/';
-    guest += part;
-  }
-  const bool is_above_mount =
-      guest == "/" ||
-      (grip_.mounts && std::any_of(grip_.mounts->mounts().begin(), grip_.mounts->mounts().end(),
-                                   [&](const policy::StorageRule& rule) {
-                                     return rule.guest.starts_with(guest + "/");
-                                   }));
-  if (is_above_mount && request.operation == FileOperation::status) {
-    reply.status.mode = S_IFDIR | 0555;
-    reply.status.links = 1;
-    return reply;
-  }
-  if (request.operation == FileOperation::read_link) {
-    reply.error = EINVAL;
-    return reply;
-  }
-  policy::Decision decision{false, "no rule", fmt::format("no folder is granted at {}", guest), {}};
-  // A granted folder that is not there is another story.
-  if (grip_.mounts) {
-    for (const MountProblem& problem : grip_.mounts->problems()) {
-      if (guest == problem.guest || guest.starts_with(problem.guest + "/")) {
-        decision.reason = problem.text;
-      }
-    }
-  }
-  const bool write = verb(request) == "write";
-  const std::string what = fmt::format("{} {}", verb(request), one_line(guest, 300));
-  const bool hint = request.operation == FileOperation::status;
-  for (const policy::ClosedMount& closed : grip_.snapshot->closed_mounts()) {
-    if (guest != closed.guest && !guest.starts_with(closed.guest + "/")) continue;
-    refuse("storage", what,
-           {false,
-            closed.by,
-            fmt::format("{} does not allow what is granted at {}", closed.by, closed.guest),
-            {}},
-           hint);
-    reply.error = hint ? ENOENT : EACCES;
-    return reply;
-  }
-  const std::size_t end = guest.find('/', 1);
-  const std::string folder = end == std::string::npos ? "/" : guest.substr(0, end);
-  decision.remedy = policy::storage_grant(policy::unknown_folder, folder, write);
-  refuse("storage", what, decision, hint);
-  reply.error = hint ? ENOENT : EACCES;
-  return reply;
-}
-
-bool CallHost::socket(const policy::Address& address, std::uint16_t port, engine::SocketUse use) {
-  using engine::SocketUse;
-  const bool tcp = use == SocketUse::tcp_bind || use == SocketUse::tcp_connect ||
-                   use == SocketUse::tcp_listen || use == SocketUse::tcp_accept;
-  const policy::Transport transport = tcp ? policy::Transport::tcp : policy::Transport::udp;
-  if (use == SocketUse::tcp_bind || use == SocketUse::udp_bind) {
-    // What the system does by itself before a connection, which is asked about next; a chosen port
-    // would be a service.
-    const auto& bytes = address.bytes();
-    const bool unspecified =
-        port == 0 && std::all_of(bytes.begin(), bytes.end(), [](auto byte) { return byte == 0; });
-    return unspecified;
-  }
-  const std::string target =
-      fmt::format("{}:{}:{}", policy::name_of(transport), address.text(), port);
-  if (use == SocketUse::tcp_listen || use == SocketUse::tcp_accept) {
-    refuse("network", fmt::format("listen on {}", target),
-           {false, "never", "a tool cannot offer a service on the network", {}});
-    return false;
-  }
-  std::vector<policy::Host> names;
-  {
-    const std::lock_guard lock(mutex_);
-    const auto known = reached_.names_of(address);
-    names.assign(known.begin(), known.end());
-  }
-  const policy::Decision decision = decide_now([&](const policy::Snapshot& snapshot) {
-    return snapshot.decide_socket(transport, address, port, names);
-  });
-  if (!decision) {
-    // What others send unasked is dropped without a word.
-    if (use != SocketUse::udp_receive) refuse("network", "connect to " + target, decision);
-    return false;
-  }
-  {
-    const std::lock_guard lock(mutex_);
-    // A set, for each datagram comes by here.
-    reached_.connections.insert({transport, address, port});
-  }
-  this->use("network", target, decision.rule);
-  return true;
-}
-
-std::unique_ptr<engine::Pending> CallHost::begin_lookup(
-    std::string_view name, std::move_only_function<void(engine::LookupAnswer)> done) {
-  const auto host = policy::normalize_host(name);
-  if (!host) {
-    done({.failed = true, .denied = false, .addresses = {}});
-    return std::make_unique<Nothing>();
-  }
-  const policy::Decision decision =
-      decide_now([&](const policy::Snapshot& snapshot) { return snapshot.decide_lookup(*host); });
-  if (!decision) {
-    refuse("network", "look up " + host->name, decision);
-    done({.failed = true, .denied = true, .addresses = {}});
-    return std::make_unique<Nothing>();
-  }
-  use("network", "look up " + host->name, decision.rule);
-  auto found = [self = shared_from_this(), host = *host,
-                done = std::move(done)](Result<std::vector<policy::Address>> addresses) mutable {
-    engine::LookupAnswer answer;
-    answer.failed = !addresses.has_value();
-    if (addresses) {
-      for (const policy::Address& address : *addresses) {
-        const policy::Decision allowed = self->decide_address(address);
-        if (!allowed) {
-          self->refuse("network", fmt::format("{} has the address {}", host.name, address.text()),
-                       allowed);
-          continue;
-        }
-        const std::lock_guard lock(self->mutex_);
-        // A guest that looks names up for ever gets no more of them.
-        if (self->reached_.names.size() >= maximum_targets) break;
-        auto& names = self->reached_.names[address];
-        if (std::find(names.begin(), names.end(), host) == names.end()) names.push_back(host);
-        answer.addresses.push_back(address);
-      }
-      answer.denied = answer.addresses.empty() && !addresses->empty();
-      answer.failed = answer.denied;
-    }
-    done(std::move(answer));
-  };
-  if (host->address) {
-    found(std::vector{*host->address});
-    return std::make_unique<Nothing>();
-  }
-  return component_->services().egress.lookup(*host, std::move(found));
-}
-
-std::unique_ptr<engine::HttpTransfer> CallHost::begin_http(engine::HttpRequest request,
-                                                           std::unique_ptr<engine::HttpSink> sink) {
-  auto checked = check_request(request);
-  if (!checked) {
-    refuse("network",
-           fmt::format("{} {}://{}", one_line(request.method, 20), one_line(request.scheme, 20),
-                       one_line(request.authority, 200)),
-           {false, "form", checked.error().message(), {}});
-    sink->fail(engine::HttpFailure::bad_request, checked.error().message());
-    return std::make_unique<NoTransfer>();
-  }
-  return component_->services().egress.send(*std::move(checked), shared_from_this(),
-                                            std::move(sink));
-}
-
 std::unique_ptr<engine::Pending> CallHost::begin_capability(
     std::string_view interface, std::string_view function, std::string_view arguments,
     std::move_only_function<void(engine::CapabilityAnswer)> done) {
@@ -496,7 +226,7 @@ std::unique_ptr<engine::Pending> CallHost::begin_capability(
   if (!decision) {
     refuse("capability", fmt::format("{}#{}", interface, function), decision);
     done({.ok = false, .denied = true, .text = decision.reason});
-    return std::make_unique<Nothing>();
+    return std::make_unique<engine::Pending>();
   }
   use("capability", fmt::format("{}#{}", interface, function), decision.rule);
   const auto& capabilities = component_->services().capabilities;
@@ -505,108 +235,17 @@ std::unique_ptr<engine::Pending> CallHost::begin_capability(
                    [&](const Capability& known) { return known.interface == interface; });
   if (found == capabilities.end()) {
     done({.ok = false, .denied = false, .text = "the host does not offer this interface"});
-    return std::make_unique<Nothing>();
+    return std::make_unique<engine::Pending>();
   }
   CapabilityReply reply([done = std::move(done)](bool ok, std::string text) mutable {
     done({.ok = ok, .denied = false, .text = std::move(text)});
   });
   found->call({interface, function, arguments, component_->subject()->component}, std::move(reply));
-  return std::make_unique<Nothing>();
+  return std::make_unique<engine::Pending>();
 }
 
-policy::Decision CallHost::decide(const EgressRequest& request) {
-  return decide_now(
-      [&](const policy::Snapshot& snapshot) { return snapshot.decide(request.facts()); });
-}
-
-policy::Decision CallHost::decide_address(const policy::Address& address) {
-  return decide_now(
-      [&](const policy::Snapshot& snapshot) { return snapshot.decide_address(address); });
-}
-
-Result<std::vector<OutgoingSecret>> CallHost::secrets_for(const EgressRequest& request) {
-  std::vector<OutgoingSecret> secrets;
-  const auto now = newer();
-  for (const policy::SecretRule& rule : grip_.snapshot->secrets()) {
-    if (!rule.host || !rule.host->matches(request.host)) continue;
-    if (now &&
-        std::find(now->secrets().begin(), now->secrets().end(), rule) == now->secrets().end()) {
-      refuse("secret", rule.name, no_longer());
-      continue;
-    }
-    // A credential over a clear connection is a credential for everybody.
-    const bool own_machine = request.host.name == "localhost" ||
-                             (request.host.address && request.host.address->is_loopback());
-    if (request.scheme != policy::Scheme::https && !own_machine) {
-      refuse("secret", rule.name,
-             {false,
-              "secrets go over https",
-              fmt::format("a secret goes out over https only, and {} was asked over http",
-                          request.host.name),
-              {}});
-      continue;
-    }
-    BELLJAR_TRY(auto value, component_->services().secrets.get(rule.name));
-    if (!value) {
-      refuse(
-          "secret", rule.name,
-          {false,
-           "secret.allow",
-           fmt::format("it is granted, but not set; to set it: belljar secret set {}", rule.name),
-           {}});
-      return fail(ErrorCode::not_found, "a secret that the request needs is not there");
-    }
-    secrets.push_back({rule.name, rule.place, rule.detail,
-                       std::make_shared<const store::SecretValue>(*std::move(value))});
-  }
-  return secrets;
-}
-
-std::vector<OutgoingSecret> CallHost::secrets_to_hide() {
-  std::vector<OutgoingSecret> secrets;
-  for (const policy::SecretRule& rule : grip_.snapshot->secrets()) {
-    // What was exposed is in the guest's hands anyway.
-    if (rule.expose) continue;
-    auto value = component_->services().secrets.get(rule.name);
-    if (!value || !*value) continue;
-    secrets.push_back({rule.name, rule.place, rule.detail,
-                       std::make_shared<const store::SecretValue>(**std::move(value))});
-  }
-  return secrets;
-}
-
-void CallHost::refused(const EgressRequest& request, const policy::Decision& decision) {
-  refuse("network", fmt::format("{} {}", request.method, request.log_url()), decision);
-}
-
-void CallHost::allowed(const EgressRequest& request) {
-  use("network", fmt::format("{} {}", request.method, request.log_url()), "network.allow");
-}
-
-void CallHost::sending(const EgressRequest& request, const std::vector<OutgoingSecret>& secrets,
-                       std::move_only_function<void(bool)> durable) {
-  Services& services = component_->services();
-  for (const OutgoingSecret& secret : secrets) {
-    services.log.append(
-        {audit::RecordKind::use, services.clock.now(), component_->subject(),
-         fmt::format("\"permission\":\"secret\",\"what\":{},\"for\":{}", json_string(secret.name),
-                     json_string(for_the_record(request.log_url())))});
-  }
-  if (secrets.empty()) {
-    durable(true);
-  } else {
-    services.log.when_durable(std::move(durable));
-  }
-}
-
-void CallHost::finished(const EgressRequest& request, int status, std::uint64_t received) {
-  Services& services = component_->services();
-  services.log.append(
-      {audit::RecordKind::use, services.clock.now(), component_->subject(),
-       fmt::format(
-           "\"permission\":\"network\",\"what\":{},\"status\":{},\"received\":{}",
-           json_string(for_the_record(fmt::format("{} {}", request.method, request.log_url()))),
-           status, received)});
+policy::Decision CallHost::no_longer() {
+  return {false, "revoked", "the permission was taken back while the call was running", {}};
 }
 
 void CallHost::refuse(std::string_view kind, std::string what, const policy::Decision& decision,

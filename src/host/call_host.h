@@ -86,9 +86,19 @@ class CallHost final : public engine::Host,
   [[nodiscard]] std::string usage_details() const;
 
  private:
+  /// Distinct targets that are counted instead of being recorded each time.
+  static constexpr std::size_t maximum_targets = 4'096;
+
   /// The decision of the call's snapshot, and of what holds now if that has changed. May block.
   template <typename Ask>
-  policy::Decision decide_now(Ask ask);
+  policy::Decision decide_now(Ask ask) {
+    policy::Decision decision = ask(*grip_.snapshot);
+    if (!decision) return decision;
+    if (const auto now = newer(); now && !ask(*now)) return no_longer();
+    return decision;
+  }
+  /// For what was granted when the call began.
+  static policy::Decision no_longer();
   /// What holds now, where that is not the call's own snapshot any more.
   std::shared_ptr<const policy::Snapshot> newer();
   void refuse(std::string_view kind, std::string what, const policy::Decision& decision,

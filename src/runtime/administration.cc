@@ -22,6 +22,8 @@ namespace {
 /// only looks does not.
 constexpr std::chrono::seconds load_patience{180};
 constexpr std::chrono::seconds patience{5};
+/// For news that nobody has to act on.
+constexpr std::chrono::seconds news_patience{1};
 
 std::string user_name() {
   const passwd* const entry = ::getpwuid(::geteuid());
@@ -81,6 +83,11 @@ Administration::Administration(const Settings& settings, std::unique_ptr<store::
       std::make_unique<artifact::Loader>(std::move(loading), compiler_, state_->mac_key(), clock());
 }
 
+Administration::~Administration() {
+  if (!permissions_changed_) return;
+  static_cast<void>(ask_servers(settings_.paths.run, {{"do", "announce"}}, news_patience));
+}
+
 Result<void> Administration::record(audit::RecordKind kind,
                                     const std::optional<store::ComponentKey>& component,
                                     std::string details) {
@@ -89,6 +96,10 @@ Result<void> Administration::record(audit::RecordKind kind,
     BELLJAR_TRY(log_, audit::Writer::open(
                           settings_.paths.data / "audit.db", clock(),
                           fmt::format("\"process\":{},\"role\":\"administration\"", ::getpid())));
+  }
+  using audit::RecordKind;
+  if (kind == RecordKind::grant || kind == RecordKind::revoke || kind == RecordKind::policy) {
+    permissions_changed_ = true;
   }
   std::shared_ptr<const audit::Subject> subject;
   if (component) {

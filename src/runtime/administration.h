@@ -26,6 +26,12 @@ namespace belljar::runtime {
 class Administration {
  public:
   [[nodiscard]] static Result<std::unique_ptr<Administration>> open(const Settings& settings);
+  /// Where permissions were changed, has running servers tell their clients to look at the tools
+  /// again, whose annotations say what they may do. A server that does not hear it does as it is
+  /// permitted all the same.
+  ~Administration();
+  Administration(const Administration&) = delete;
+  Administration& operator=(const Administration&) = delete;
 
   /// The component that a person means by the name of something loaded, known or running, or by a
   /// REF. Errors say what there is.
@@ -80,6 +86,7 @@ class Administration {
                                     std::string details);
 
   Settings settings_;
+  bool permissions_changed_ = false;
   std::unique_ptr<store::State> state_;
   /// Opened with the first record.
   std::unique_ptr<audit::Log> log_;

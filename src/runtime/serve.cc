@@ -213,6 +213,10 @@ class StdioServer {
       return {{"unloaded", core_->unload(request.value("name", ""))}};
     }
     if (what == "load") return load(request.value("name", ""), stop);
+    if (what == "announce") {
+      core_->toolbox().announce();
+      return {{"announced", true}};
+    }
     return {{"error", "this server does not know the command; is it of another version?"}};
   }
 

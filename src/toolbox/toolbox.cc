@@ -53,7 +53,7 @@ Result<void> Toolbox::put(ToolGroup group) {
     BELLJAR_TRY(auto after, build(std::move(groups), before->generation() + 1));
     current_.store(std::move(after), std::memory_order_release);
   }
-  changed();
+  announce();
   return {};
 }
 
@@ -70,7 +70,7 @@ bool Toolbox::remove(std::string_view group) {
     if (!after) return false;
     current_.store(*std::move(after), std::memory_order_release);
   }
-  changed();
+  announce();
   return true;
 }
 
@@ -79,7 +79,7 @@ void Toolbox::on_change(std::function<void()> listener) {
   listeners_.push_back(std::move(listener));
 }
 
-void Toolbox::changed() {
+void Toolbox::announce() {
   std::vector<std::function<void()>> listeners;
   {
     const std::lock_guard lock(mutex_);

@@ -59,11 +59,13 @@ class Toolbox {
 
   /// Calls `listener` after every change, from the thread that made it.
   void on_change(std::function<void()> listener);
+  /// Tells the listeners that tools say something else of themselves, as after a grant: what they
+  /// may do shows in their annotations.
+  void announce();
 
  private:
   [[nodiscard]] static Result<std::shared_ptr<const ToolSet>> build(std::vector<ToolGroup> groups,
                                                                     std::uint64_t generation);
-  void changed();
 
   std::atomic<std::shared_ptr<const ToolSet>> current_;
   std::mutex mutex_;

@@ -214,6 +214,12 @@ def test_tools_come_and_go_as_another_process_loads_and_unloads(
     assert "text-tools_slug" in client.tools()
     assert text_of(client.call("text-tools_slug", text="A B")) == "a-b"
 
+    # What it may do shows in what its tools say of themselves.
+    home.do("grant", "text-tools", "environment=TZ")
+    client.event(lambda event: event["event"] == "tools-changed")
+    home.do("revoke", "text-tools")
+    client.event(lambda event: event["event"] == "tools-changed")
+
     home.do("unload", "text-tools")
     client.event(lambda event: event["event"] == "tools-changed")
     assert set(client.tools()) == MANAGEMENT_TOOLS

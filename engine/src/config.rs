@@ -69,11 +69,16 @@ pub fn engine_config(fuel: bool, allocation: Allocation) -> Config {
     config
 }
 
-/// Names everything that compiled code depends on: Wasmtime's version, its settings, the CPU.
+/// Raised where the same component is described in another way than before.
+const DESCRIPTION_FORMAT: u32 = 1;
+
+/// Names everything that compiled code and what is kept with it depend on: Wasmtime's version, its
+/// settings, the CPU, and how components are described.
 pub fn fingerprint(fuel: bool) -> wasmtime::Result<String> {
     let engine = Engine::new(&engine_config(fuel, Allocation::OnDemand))?;
     let mut hasher = DefaultHasher::new();
     engine.precompile_compatibility_hash().hash(&mut hasher);
     env!("CARGO_PKG_VERSION").hash(&mut hasher);
+    DESCRIPTION_FORMAT.hash(&mut hasher);
     Ok(format!("{:016x}", hasher.finish()))
 }

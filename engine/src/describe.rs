@@ -30,11 +30,13 @@ const MAXIMUM_IMPORTS: usize = 4_096;
 const MAXIMUM_SECTION: usize = 1 << 20;
 
 /// The custom section in which a component may say what it wants to be granted: policy YAML.
-const MANIFEST_SECTION: &str = "belljar-policy";
+pub const MANIFEST_SECTION: &str = "belljar-policy";
+/// As large as a policy file may be.
+const MAXIMUM_MANIFEST: usize = 256 << 10;
 
 /// Describes `component`, which was made of a binary of this kind.
 pub fn describe(kind: Kind, component: &[u8]) -> Result<String> {
-    let sections = Sections::read(component)?;
+    let sections = Sections::read(kind, component)?;
     // The section names worlds as their source did, where a component has one called "root": the
     // decoder would refuse it.
     let bare = without_section(component, PackageMetadata::SECTION_NAME)?;
@@ -114,36 +116,50 @@ struct Sections {
 }
 
 impl Sections {
-    fn read(component: &[u8]) -> Result<Self> {
+    fn read(kind: Kind, component: &[u8]) -> Result<Self> {
         let mut sections = Sections { docs: Value::Null, manifest: None };
         let mut depth = 0;
         for payload in Parser::new(0).parse_all(component) {
             match payload? {
                 Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
                 Payload::End(_) if depth > 0 => depth -= 1,
-                Payload::CustomSection(section)
-                    if depth == 0 && section.data().len() <= MAXIMUM_SECTION =>
-                {
-                    match section.name() {
-                        // A version byte, then JSON. Documentation that cannot be read is no
-                        // reason to refuse the code.
-                        PackageMetadata::SECTION_NAME => {
-                            let json = section.data().get(1..).unwrap_or_default();
-                            sections.docs = serde_json::from_slice(json).unwrap_or_default();
-                        }
-                        MANIFEST_SECTION => {
-                            let text = String::from_utf8(section.data().to_vec());
-                            sections.manifest = Some(text.map_err(|_| {
-                                wasmtime::format_err!("the manifest of the component is not UTF-8")
-                            })?);
-                        }
-                        _ => {}
+                Payload::CustomSection(section) if depth == 0 => match section.name() {
+                    // A version byte, then JSON. Documentation that cannot be read is no reason to
+                    // refuse the code.
+                    PackageMetadata::SECTION_NAME if section.data().len() <= MAXIMUM_SECTION => {
+                        let json = section.data().get(1..).unwrap_or_default();
+                        sections.docs = serde_json::from_slice(json).unwrap_or_default();
                     }
+                    // It bounds the component: what cannot be read is an error, not left out.
+                    MANIFEST_SECTION => sections.take_manifest(section.data())?,
+                    _ => {}
+                },
+                // A module that was wrapped keeps the section of which its component has a copy.
+                Payload::CustomSection(section)
+                    if section.name() == MANIFEST_SECTION && kind == Kind::Component =>
+                {
+                    bail!(
+                        "the manifest lies in a part of the component, where it bounds nothing; \
+                         put it into a custom section of the component itself"
+                    );
                 }
                 _ => {}
             }
         }
         Ok(sections)
+    }
+
+    fn take_manifest(&mut self, text: &[u8]) -> Result<()> {
+        wasmtime::ensure!(self.manifest.is_none(), "the component has more than one manifest");
+        wasmtime::ensure!(
+            text.len() <= MAXIMUM_MANIFEST,
+            "the manifest of the component has {} bytes, and {MAXIMUM_MANIFEST} are allowed",
+            text.len()
+        );
+        let text = String::from_utf8(text.to_vec())
+            .map_err(|_| wasmtime::format_err!("the manifest of the component is not UTF-8"))?;
+        self.manifest = Some(text);
+        Ok(())
     }
 }
 

@@ -1,9 +1,11 @@
 //! From whatever was given to a component: one way for all that comes later.
 
 use crate::compile::with_causes;
+use crate::describe::MANIFEST_SECTION;
 use std::borrow::Cow;
 use std::collections::HashSet;
 use wasi_preview1_component_adapter_provider as adapters;
+use wasm_encoder::ComponentSection as _;
 use wasm_encoder::reencode::{Reencode, RoundtripReencoder};
 use wasmparser::{ExternalKind, FuncType, Parser, Payload, TypeRef, ValType};
 use wasmtime::{Result, bail, format_err};
@@ -14,7 +16,7 @@ use wit_parser::Resolve;
 const TEXT_LIMIT: usize = 16 << 20;
 
 /// What the given binary was.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Component,
     Module,
@@ -33,7 +35,25 @@ pub fn to_component(bytes: &[u8]) -> Result<(Kind, Cow<'_, [u8]>)> {
     if !Parser::is_core_wasm(&bytes) {
         bail!("not WebAssembly: it starts with neither a module's nor a component's header");
     }
-    Ok((Kind::Module, Cow::Owned(wrap_module(&bytes)?)))
+    let mut component = wrap_module(&bytes)?;
+    carry_manifest(&bytes, &mut component)?;
+    Ok((Kind::Module, Cow::Owned(component)))
+}
+
+/// What a module says that it needs, its component says: the encoder leaves it inside.
+fn carry_manifest(module: &[u8], component: &mut Vec<u8>) -> Result<()> {
+    for payload in Parser::new(0).parse_all(module) {
+        if let Payload::CustomSection(section) = payload?
+            && section.name() == MANIFEST_SECTION
+        {
+            let manifest = wasm_encoder::CustomSection {
+                name: MANIFEST_SECTION.into(),
+                data: section.data().into(),
+            };
+            manifest.append_to_component(component);
+        }
+    }
+    Ok(())
 }
 
 fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {

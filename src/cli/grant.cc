@@ -5,9 +5,8 @@
 #include <algorithm>
 
 #include "cli/commands.h"
+#include "cli/hindrances.h"
 #include "cli/time_text.h"
-#include "policy/merge.h"
-#include "policy/snapshot.h"
 #include "runtime/administration.h"
 #include "runtime/launch.h"
 #include "support/result.h"
@@ -37,11 +36,11 @@ class GrantCommand final : public Command {
     BELLJAR_TRY(const Wish wish, read(*administration));
     BELLJAR_TRY(const auto scopes, read_scopes(*administration, wish.component));
     // Before anything is given: what cannot be read leaves nothing half given.
-    if (!policy_.empty()) BELLJAR_CHECK(runtime::read_policy_file(policy_));
+    BELLJAR_TRY(const auto rules, rules_of(policy_, wish.permissions));
+    BELLJAR_CHECK(warn_of_hindrances(rules, wish.component, *administration, terminal));
     Json given = Json::array();
     std::vector<std::string> lines;
     for (const policy::Grant& permission : wish.permissions) {
-      BELLJAR_CHECK(warn_where_in_vain(permission, *administration, terminal));
       for (const store::GrantScope& scope : scopes) {
         BELLJAR_TRY(const std::int64_t id,
                     administration->grant(wish.component, permission, scope));
@@ -69,44 +68,6 @@ class GrantCommand final : public Command {
   }
 
  private:
-  /// Says what keeps a permission from being of use: a folder or secret that is not there, the
-  /// operator's ceiling.
-  static Result<void> warn_where_in_vain(const policy::Grant& permission,
-                                         runtime::Administration& administration,
-                                         Terminal& terminal) {
-    policy::Document document;
-    BELLJAR_CHECK(policy::apply_grant(document, permission));
-    std::error_code error;
-    for (const policy::StorageRule& rule : document.storage) {
-      if (!std::filesystem::exists(rule.host, error)) {
-        terminal.warn(fmt::format("{} is not there yet", rule.host.native()));
-      }
-    }
-    for (const policy::SecretRule& rule : document.secrets) {
-      BELLJAR_TRY(const auto set, administration.secrets().list());
-      if (std::none_of(set.begin(), set.end(),
-                       [&](const auto& secret) { return secret.name == rule.name; })) {
-        terminal.warn(
-            fmt::format("the secret {0} is not set yet: belljar secret set {0}", rule.name));
-      }
-    }
-    policy::Sources sources;
-    sources.granted.push_back(document);
-    sources.ceilings = administration.settings().ceilings;
-    sources.own_folders = administration.settings().paths.all();
-    const policy::Snapshot bounded(std::move(sources));
-    const bool above_ceiling = bounded.environment().size() < document.environment.size() ||
-                               bounded.secrets().size() < document.secrets.size() ||
-                               policy::exceeds(document.limits, bounded.most());
-    if (!bounded.closed_mounts().empty() || above_ceiling) {
-      terminal.warn(
-          fmt::format("{} does not allow {}, so it changes nothing",
-                      above_ceiling ? "the operator's ceiling" : bounded.closed_mounts().front().by,
-                      permission.text()));
-    }
-    return {};
-  }
-
   /// A component may be called r-tools.
   static bool is_request(std::string_view text) {
     constexpr std::string_view digits = "0123456789abcdef";

@@ -134,7 +134,7 @@ class InspectCommand final : public Command {
     if (artifact.description.manifest) json["declares"] = *artifact.description.manifest;
     json["may"] = Json::array();
     if (const auto snapshot = loaded.component->host().permissions().current()) {
-      for (const auto& line : policy::summarize(**snapshot)) json["may"].push_back(line.sentence());
+      json["may"] = policy::sentences(policy::summarize(**snapshot));
     }
     return json;
   }

@@ -5,10 +5,12 @@
 
 #include "cli/commands.h"
 #include "cli/component_input.h"
+#include "cli/hindrances.h"
 #include "cli/progress.h"
 #include "cli/server_answers.h"
 #include "policy/summary.h"
 #include "runtime/administration.h"
+#include "runtime/bounds.h"
 #include "support/result.h"
 #include "support/text.h"
 
@@ -37,11 +39,12 @@ class LoadCommand final : public Command {
       BELLJAR_TRY(grants.emplace_back(),
                   policy::parse_grant(text, std::filesystem::current_path(error)));
     }
-    if (!policy.empty()) BELLJAR_CHECK(runtime::read_policy_file(policy));
+    BELLJAR_TRY(const auto rules, rules_of(policy, grants));
 
     BELLJAR_TRY(const Checked checked, check(settings, reference, terminal));
     BELLJAR_TRY(const auto administration, runtime::Administration::open(settings));
     const store::ComponentKey key{reference.name, checked.digest};
+    BELLJAR_CHECK(warn_of_hindrances(rules, key, *administration, terminal));
     if (!policy.empty()) {
       BELLJAR_TRY(const auto document, administration->approve_policy(key, policy));
       for (const std::string& warning : document.warnings) terminal.warn(warning);
@@ -52,7 +55,11 @@ class LoadCommand final : public Command {
     BELLJAR_CHECK(
         administration->keep(reference, checked.digest, runtime::Administration::CarryOver::no));
     const auto answers = administration->ask({{"do", "load"}, {"name", reference.name}});
-    show(*administration, reference, checked, answers, terminal);
+    BELLJAR_TRY(const auto effective, administration->grants().effective(key, ""));
+    BELLJAR_TRY(runtime::Bounds bounds,
+                runtime::bounds_of(key, settings, administration->loader()));
+    bounds.sources.granted = effective.documents;
+    show(reference, checked, policy::Snapshot(std::move(bounds.sources)), answers, terminal);
     return ExitCode::done;
   }
 
@@ -94,25 +101,27 @@ class LoadCommand final : public Command {
     return Checked{component->artifact().digest, component->tool_names()};
   }
 
-  void show(runtime::Administration& administration, const artifact::Reference& reference,
-            const Checked& checked, const std::vector<runtime::ControlAnswer>& answers,
-            Terminal& terminal) const {
+  static void show(const artifact::Reference& reference, const Checked& checked,
+                   const policy::Snapshot& permissions,
+                   const std::vector<runtime::ControlAnswer>& answers, Terminal& terminal) {
+    const auto may = policy::sentences(policy::summarize(permissions));
     if (terminal.json) {
       terminal.print_json({{"name", reference.name},
                            {"path", reference.path.native()},
                            {"digest", "sha256:" + checked.digest},
                            {"tools", checked.tools},
+                           {"may", may},
                            {"servers", server_answers_json(answers)}});
       return;
     }
     terminal.print(fmt::format("{} is loaded: {}", terminal.out_style().bold(reference.name),
                                fmt::join(checked.tools, ", ")));
     show_server_answers(answers, terminal);
-    const auto effective = administration.grants().effective({reference.name, checked.digest}, "");
-    if (!effective) return;
-    policy::Sources sources;
-    sources.granted = effective->documents;
-    if (!policy::Snapshot::compile(std::move(sources))->grants_nothing()) return;
+    if (!permissions.grants_nothing()) {
+      terminal.print("It may:");
+      for (const std::string& sentence : may) terminal.print("  " + sentence);
+      return;
+    }
     terminal.print("It may compute, and nothing else. To allow more: belljar grant " +
                    reference.name + " KIND=VALUE");
     if (const auto policy = policy_beside(reference.path)) {

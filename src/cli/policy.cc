@@ -9,17 +9,12 @@
 #include "cli/time_text.h"
 #include "policy/summary.h"
 #include "runtime/administration.h"
+#include "runtime/bounds.h"
 #include "support/result.h"
 #include "support/text.h"
 
 namespace belljar::cli {
 namespace {
-
-Json lines_json(const std::vector<policy::SummaryLine>& lines) {
-  Json json = Json::array();
-  for (const policy::SummaryLine& line : lines) json.push_back(line.sentence());
-  return json;
-}
 
 class PolicyCommand final : public Command {
  public:
@@ -48,9 +43,9 @@ class PolicyCommand final : public Command {
     if (terminal.json) {
       terminal.print_json({{"file", file_},
                            {"description", document.description},
-                           {"allows", lines_json(allowed)},
-                           {"denies", lines_json(denied)},
-                           {"limits", lines_json(limits)},
+                           {"allows", policy::sentences(allowed)},
+                           {"denies", policy::sentences(denied)},
+                           {"limits", policy::sentences(limits)},
                            {"warnings", document.warnings}});
       return ExitCode::done;
     }
@@ -79,9 +74,14 @@ class PolicyCommand final : public Command {
     }
     Json json = Json::array();
     for (const store::ComponentKey& component : components) {
-      BELLJAR_TRY(const Json one, describe(*administration, component));
-      json.push_back(one);
-      if (!terminal.json) print(one, terminal);
+      const auto one = describe(*administration, component);
+      if (!one && !component_.empty()) return std::unexpected(one.error());
+      if (!one) {
+        terminal.warn(fmt::format("{}: {}", component.name, one.error().describe()));
+        continue;
+      }
+      json.push_back(*one);
+      if (!terminal.json) print(*one, terminal);
     }
     if (terminal.json) {
       terminal.print_json({{"components", std::move(json)}});
@@ -112,15 +112,18 @@ class PolicyCommand final : public Command {
   static Result<Json> describe(runtime::Administration& administration,
                                const store::ComponentKey& component) {
     BELLJAR_TRY(const auto effective, administration.grants().effective(component, ""));
-    policy::Sources sources;
-    sources.granted = effective.documents;
-    sources.ceilings = administration.settings().ceilings;
-    sources.own_folders = administration.settings().paths.all();
-    const auto snapshot = policy::Snapshot::compile(std::move(sources));
+    BELLJAR_TRY(runtime::Bounds bounds,
+                runtime::bounds_of(component, administration.settings(), administration.loader()));
+    bounds.sources.granted = effective.documents;
+    const char* const manifest = !bounds.manifest_known    ? "unknown"
+                                 : bounds.sources.manifest ? "holds"
+                                                           : "none";
+    const auto snapshot = policy::Snapshot::compile(std::move(bounds.sources));
     Json json = {{"component", component.name},
                  {"digest", "sha256:" + component.digest},
-                 {"may", lines_json(policy::summarize(*snapshot))},
-                 {"limits", lines_json(policy::summarize(snapshot->limits()))}};
+                 {"may", policy::sentences(policy::summarize(*snapshot))},
+                 {"manifest", manifest},
+                 {"limits", policy::sentences(policy::summarize(snapshot->limits()))}};
     BELLJAR_TRY(const auto approved, administration.grants().policy(component));
     if (approved) {
       json["policy"] = {{"path", approved->path},
@@ -179,6 +182,10 @@ class PolicyCommand final : public Command {
     };
     section("may", json["may"].empty() ? Json::array({"compute, and nothing else"}) : json["may"]);
     section("limits", limit_lines(json["limits"]));
+    if (json["manifest"] == "unknown") {
+      section("manifest", Json::array({"not known before it is loaded or called again; it may "
+                                       "allow less"}));
+    }
     if (json.contains("policy")) {
       terminal.print(fmt::format("  {:<9} {}, approved by {}", "policy",
                                  json["policy"]["path"].get<std::string>(),

@@ -101,12 +101,11 @@ class UpgradeCommand final : public Command {
   /// What is new, gone or different among imports and tools.
   [[nodiscard]] Json compare(const std::optional<engine::Description>& before,
                              const engine::Description& after) const {
-    Json changes = {{"imports_added", Json::array()},
-                    {"imports_removed", Json::array()},
-                    {"tools_added", Json::array()},
-                    {"tools_removed", Json::array()},
-                    {"tools_changed", Json::array()}};
+    Json changes = {{"imports_added", Json::array()}, {"imports_removed", Json::array()},
+                    {"tools_added", Json::array()},   {"tools_removed", Json::array()},
+                    {"tools_changed", Json::array()}, {"manifest_changed", false}};
     if (!before) return changes;
+    changes["manifest_changed"] = before->manifest != after.manifest;
     const Interface was = interface_of(*before);
     const Interface is = interface_of(after);
     const auto missing = [](const std::vector<std::string>& from,
@@ -164,6 +163,11 @@ class UpgradeCommand final : public Command {
     lines("tools_added", style.good("+"));
     lines("tools_removed", style.bad("-"));
     lines("tools_changed", style.warning("~"));
+    if (changes["manifest_changed"].get<bool>()) {
+      terminal.print(fmt::format(
+          "  {}: what it may do of what it was granted can be more; see belljar inspect",
+          style.warning("its manifest is another")));
+    }
     if (!dry_run_) terminal.print("  what it was granted holds for the new content");
     show_server_answers(answers, terminal);
   }

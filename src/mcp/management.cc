@@ -115,12 +115,8 @@ class ManagementTool final : public toolbox::Tool {
 /// What a component may do now, in short sentences.
 Json permissions_of(const toolbox::Component& component) {
   const auto snapshot = component.host().permissions().current();
-  Json may = Json::array();
-  if (!snapshot) return may;
-  for (const policy::SummaryLine& line : policy::summarize(**snapshot)) {
-    may.push_back(line.sentence());
-  }
-  return may;
+  if (!snapshot) return Json::array();
+  return policy::sentences(policy::summarize(**snapshot));
 }
 
 Json summary_of(const toolbox::Component& component) {

@@ -589,4 +589,8 @@ Result<Document> parse_policy(std::string_view text, std::string_view file,
   return Reader(file, folder).read(root);
 }
 
+Result<Document> parse_manifest(std::string_view text, std::string_view component) {
+  return parse_policy(text, fmt::format("{} (manifest)", component), "/");
+}
+
 }  // namespace belljar::policy

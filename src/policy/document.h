@@ -139,5 +139,7 @@ struct Document {
 /// `folder`. Both versions: "1.0" as Wassette's users write it, "1.1" as docs/policy.md defines.
 [[nodiscard]] Result<Document> parse_policy(std::string_view text, std::string_view file,
                                             const std::filesystem::path& folder);
+/// Reads the policy that a component carries: what it says it needs. Its places are the guest's.
+[[nodiscard]] Result<Document> parse_manifest(std::string_view text, std::string_view component);
 
 }  // namespace belljar::policy

@@ -47,25 +47,34 @@ void merge(Document& to, const Document& from) {
   replace(to.limits.clock, from.limits.clock);
 }
 
-LimitRules least(const std::vector<Document>& ceilings) {
+LimitRules least(const std::vector<Document>& bounds) {
   LimitRules most;
-  for (const Document& ceiling : ceilings) {
-    each_amount(most, ceiling.limits, [](auto& to, const auto& from) {
+  for (const Document& bound : bounds) {
+    each_amount(most, bound.limits, [](auto& to, const auto& from) {
       if (from) to = to ? std::min(*to, *from) : *from;
     });
-    if (const auto& clock = ceiling.limits.clock) {
+    if (const auto& clock = bound.limits.clock) {
       most.clock = most.clock ? std::max(*most.clock, *clock) : *clock;
     }
   }
   return most;
 }
 
-bool exceeds(const LimitRules& wish, const LimitRules& most) {
-  bool more = most.clock && wish.clock && *wish.clock < *most.clock;
-  each_amount(wish, most, [&](const auto& wanted, const auto& allowed) {
-    more = more || (wanted && allowed && *wanted > *allowed);
+LimitRules exceeding(const LimitRules& wish, const LimitRules& most) {
+  LimitRules more = wish;
+  each_amount(more, most, [](auto& wanted, const auto& allowed) {
+    if (!allowed || (wanted && *wanted <= *allowed)) wanted.reset();
   });
-  return more || (most.fuel && wish.fuel && wish.fuel->value == 0);
+  if (most.fuel && wish.fuel && wish.fuel->value == 0) more.fuel = wish.fuel;
+  if (!most.clock || (wish.clock && *wish.clock >= *most.clock)) more.clock.reset();
+  return more;
+}
+
+LimitRules bounded(LimitRules wish, const LimitRules& most) {
+  each_amount(wish, most, [](auto& wanted, const auto& allowed) {
+    if (wanted && allowed) wanted = std::min(*wanted, *allowed);
+  });
+  return wish;
 }
 
 }  // namespace belljar::policy

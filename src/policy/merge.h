@@ -10,8 +10,11 @@ namespace belljar::policy {
 void merge(Document& to, const Document& from);
 
 /// The amount that each limit may have at most under all of these documents.
-[[nodiscard]] LimitRules least(const std::vector<Document>& ceilings);
-/// Whether a limit of `wish` is more than `most` allows. A finer clock and uncounted fuel are more.
-[[nodiscard]] bool exceeds(const LimitRules& wish, const LimitRules& most);
+[[nodiscard]] LimitRules least(const std::vector<Document>& bounds);
+/// The limits of `wish` that are more than `most` allows. A finer clock and uncounted fuel are
+/// more.
+[[nodiscard]] LimitRules exceeding(const LimitRules& wish, const LimitRules& most);
+/// `wish`, with no amount greater than in `most`.
+[[nodiscard]] LimitRules bounded(LimitRules wish, const LimitRules& most);
 
 }  // namespace belljar::policy

@@ -7,6 +7,7 @@
 
 #include "policy/merge.h"
 #include "policy/rules.h"
+#include "policy/summary.h"
 
 namespace belljar::policy {
 namespace {
@@ -183,9 +184,6 @@ bool allowed_by_all(const Sources& sources, Allows allows) {
          std::all_of(sources.ceilings.begin(), sources.ceilings.end(), allows);
 }
 
-constexpr std::string_view manifest_name = "the component's manifest";
-constexpr std::string_view ceiling_name = "the operator's ceiling";
-
 }  // namespace
 
 Grant storage_grant(const std::filesystem::path& host, std::string_view guest, bool write) {
@@ -201,7 +199,9 @@ std::shared_ptr<const Snapshot> Snapshot::empty() { return compile({}); }
 Snapshot::Snapshot(Sources sources) : epoch_(sources.epoch) {
   for (const Document& document : sources.granted) merge(granted_, document);
   compile_mounts(sources);
-  most_ = least(sources.ceilings);
+  std::vector<Document> bounds = sources.ceilings;
+  if (sources.manifest) bounds.push_back(*sources.manifest);
+  most_ = least(bounds);
   compile_limits();
   for (EnvironmentRule& rule : granted_.environment) {
     const auto allows = [&](const Document& bound) {
@@ -315,13 +315,39 @@ void Snapshot::compile_limits() {
   take(limits_.files, &LimitRules::files);
   take(limits_.response, &LimitRules::response);
   take(limits_.requests, &LimitRules::requests);
-  // No fuel means no count, so a ceiling on it sets it; a coarser clock gives less away.
+  // No fuel means no count, so a bound on it sets it; a coarser clock gives less away.
   if (granted_.limits.fuel) limits_.fuel = *granted_.limits.fuel;
   if (most_.fuel) {
     limits_.fuel = limits_.fuel.value == 0 ? *most_.fuel : std::min(limits_.fuel, *most_.fuel);
   }
   if (granted_.limits.clock) limits_.clock = *granted_.limits.clock;
   if (most_.clock) limits_.clock = std::max(limits_.clock, *most_.clock);
+}
+
+LimitRules rules_of(const Limits& limits) {
+  LimitRules rules{.memory = limits.memory,
+                   .fuel = limits.fuel,
+                   .timeout = limits.timeout,
+                   .instances = limits.instances,
+                   .output = limits.output,
+                   .handles = limits.handles,
+                   .written = limits.written,
+                   .files = limits.files,
+                   .response = limits.response,
+                   .requests = limits.requests,
+                   .clock = std::nullopt};
+  if (limits.clock.count() > 0) rules.clock = limits.clock;
+  return rules;
+}
+
+std::optional<Grant> Snapshot::raise_limit(std::string_view name, std::string_view amount) const {
+  LimitRules wish;
+  // A guest can ask for any amount; a policy cannot.
+  if (!set_limit(wish, name, amount)) return {};
+  const LimitRules more = exceeding(bounded(wish, most_), rules_of(limits_));
+  const auto lines = summarize(more);
+  if (lines.empty()) return {};
+  return Grant{GrantKind::limit, lines.front().text};
 }
 
 Decision Snapshot::decide(const HttpFacts& request) const {

@@ -47,10 +47,14 @@ struct Mount {
   std::vector<StorageRule> denied_elsewhere;
 };
 
+/// How refusals call what bounds the grants of a component.
+inline constexpr std::string_view manifest_name = "the component's manifest";
+inline constexpr std::string_view ceiling_name = "the operator's ceiling";
+
 /// A granted folder that a guest does not find, because of what bounds its grants.
 struct ClosedMount {
   std::string guest;
-  /// "the operator's ceiling", "the component's manifest" or "Belljar".
+  /// One of the names above, or "Belljar".
   std::string by;
 };
 
@@ -70,6 +74,9 @@ struct Limits {
   /// Zero gives the machine's resolution.
   std::chrono::nanoseconds clock{0};
 };
+
+/// The limits in the form in which a policy names them. Fuel that is not counted is 0.
+[[nodiscard]] LimitRules rules_of(const Limits& limits);
 
 /// What goes into a snapshot.
 struct Sources {
@@ -97,7 +104,11 @@ class Snapshot {
   [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
   [[nodiscard]] std::span<const Mount> mounts() const noexcept { return mounts_; }
   [[nodiscard]] std::span<const ClosedMount> closed_mounts() const noexcept { return closed_; }
-  /// What the operator's ceilings let each limit be at most.
+  /// The grant of a limit that is as near to `amount` as the bounds allow; nothing where they allow
+  /// no more than holds already.
+  [[nodiscard]] std::optional<Grant> raise_limit(std::string_view name,
+                                                 std::string_view amount) const;
+  /// What the component's manifest and the operator's ceilings let each limit be at most.
   [[nodiscard]] const LimitRules& most() const noexcept { return most_; }
   /// Variables that a guest sees, with fixed values where the policy gives them.
   [[nodiscard]] std::span<const EnvironmentRule> environment() const noexcept {

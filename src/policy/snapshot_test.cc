@@ -606,6 +606,34 @@ TEST(Snapshots, CapabilitiesAreNamedInFull) {
                    ->decide_capability("a:b/c"));
 }
 
+TEST(Snapshots, AManifestBoundsLimitsAsACeilingDoes) {
+  const Document manifest =
+      document("  resources: {memory: 64Mi, timeout: 10m, fuel: 1e6, clock: 1ms}\n");
+  const Document ceiling = document("  resources: {memory: 32Mi, fuel: 1e9}\n");
+  const auto asked = snapshot(granted({"limit=memory=1Gi", "limit=timeout=5m", "limit=clock=1us"}),
+                              manifest, ceiling);
+  EXPECT_EQ(asked->limits().memory, Bytes{32 << 20}) << "the least of all bounds";
+  EXPECT_EQ(asked->limits().timeout, std::chrono::minutes(5));
+  EXPECT_EQ(asked->limits().fuel, Fuel{1'000'000});
+  EXPECT_EQ(asked->limits().clock, std::chrono::milliseconds(1));
+  EXPECT_EQ(snapshot({}, manifest)->limits().timeout, std::chrono::seconds(30)) << "gives nothing";
+}
+
+TEST(Snapshots, RaiseALimitAsFarAsTheBoundsAllow) {
+  const auto raised = [](const SnapshotPointer& policy, std::string_view name,
+                         std::string_view amount) {
+    const auto grant = policy->raise_limit(name, amount);
+    return grant ? grant->text() : std::string("no grant helps");
+  };
+  const auto open = snapshot({});
+  EXPECT_EQ(raised(open, "timeout", "1m"), "limit=timeout=1m");
+  EXPECT_EQ(raised(open, "timeout", "30s"), "no grant helps") << "that much holds already";
+  EXPECT_EQ(raised(open, "memory", "9999999Gi"), "no grant helps") << "no policy takes that";
+  const auto bounded = snapshot({}, document("  resources: {timeout: 45s, instances: 4}\n"));
+  EXPECT_EQ(raised(bounded, "timeout", "1m"), "limit=timeout=45s");
+  EXPECT_EQ(raised(bounded, "instances", "8"), "no grant helps");
+}
+
 TEST(Snapshots, ACeilingLowersLimitsAndNeverRaisesThem) {
   const Document ceiling =
       document("  resources: {memory: 64Mi, timeout: 10s, fuel: 1e6, clock: 1ms}\n");

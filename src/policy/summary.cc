@@ -36,6 +36,12 @@ std::string SummaryLine::sentence() const {
   return fmt::format("{}{} {}", denied ? "deny " : "", kind, text);
 }
 
+std::vector<std::string> sentences(const std::vector<SummaryLine>& lines) {
+  std::vector<std::string> sentences;
+  for (const SummaryLine& line : lines) sentences.push_back(line.sentence());
+  return sentences;
+}
+
 std::vector<SummaryLine> summarize(const Document& document) {
   Lines lines;
   lines.add_all("storage", document.storage);
@@ -75,28 +81,18 @@ std::vector<SummaryLine> summarize(const Snapshot& snapshot) {
   document.environment.assign(snapshot.environment().begin(), snapshot.environment().end());
   document.secrets.assign(snapshot.secrets().begin(), snapshot.secrets().end());
   std::vector<SummaryLine> lines = summarize(document);
+  const bool network = !document.network.empty() || !document.sockets.empty();
   for (const auto& [name, bound] : snapshot.bounds()) {
-    if (!bound.has_network && !bound.has_capabilities) continue;
-    lines.push_back({"network", fmt::format("only as far as {} allows it", name), false});
+    const std::string text = fmt::format("only as far as {} allows it", name);
+    if (network && bound.has_network) lines.push_back({"network", text, false});
+    if (!document.capabilities.empty() && bound.has_capabilities) {
+      lines.push_back({"capability", text, false});
+    }
   }
   return lines;
 }
 
-std::vector<SummaryLine> summarize(const Limits& limits) {
-  LimitRules all{.memory = limits.memory,
-                 .fuel = limits.fuel,
-                 .timeout = limits.timeout,
-                 .instances = limits.instances,
-                 .output = limits.output,
-                 .handles = limits.handles,
-                 .written = limits.written,
-                 .files = limits.files,
-                 .response = limits.response,
-                 .requests = limits.requests,
-                 .clock = std::nullopt};
-  if (limits.clock.count() > 0) all.clock = limits.clock;
-  return summarize(all);
-}
+std::vector<SummaryLine> summarize(const Limits& limits) { return summarize(rules_of(limits)); }
 
 std::vector<SummaryLine> summarize(const LimitRules& limits) {
   Lines lines;

@@ -20,6 +20,9 @@ struct SummaryLine {
   [[nodiscard]] std::string sentence() const;
 };
 
+/// The lines as sentences, in their order.
+[[nodiscard]] std::vector<std::string> sentences(const std::vector<SummaryLine>& lines);
+
 /// Every rule of a document, in the order of its kinds. Values of variables are left out.
 [[nodiscard]] std::vector<SummaryLine> summarize(const Document& document);
 /// What a snapshot allows, with the bounds that it keeps within.

@@ -18,14 +18,6 @@ Document document(std::string_view permissions) {
   return parsed ? *std::move(parsed) : Document{};
 }
 
-template <typename T>
-std::vector<std::string> sentences(const T& what) {
-  std::vector<std::string> lines;
-  const auto summary = summarize(what);
-  for (const SummaryLine& line : summary) lines.push_back(line.sentence());
-  return lines;
-}
-
 TEST(Summaries, SayEveryRuleOfADocumentInTheOrderOfItsKinds) {
   const Document all = document(
       "  resources: {memory: 1Mi}\n"
@@ -37,7 +29,7 @@ TEST(Summaries, SayEveryRuleOfADocumentInTheOrderOfItsKinds) {
       "deny: [{host: b.example}, {udp: \"d.example:2\"}, {cidr: 10.9.0.0/16}]}\n"
       "  storage: {allow: [{uri: \"fs:///srv\", access: [read, write], guest: /in}], deny: [{uri: "
       "\"fs:///srv/x\"}]}\n");
-  EXPECT_THAT(sentences(all),
+  EXPECT_THAT(sentences(summarize(all)),
               ElementsAre("storage /srv at /in (read, write)", "deny storage /srv/x",
                           "network https://a.example GET", "network tcp:d.example:1",
                           "network addresses in 10.0.0.0/8", "deny network b.example",
@@ -47,8 +39,8 @@ TEST(Summaries, SayEveryRuleOfADocumentInTheOrderOfItsKinds) {
 }
 
 TEST(Summaries, NeverShowTheValueOfAVariable) {
-  const auto lines =
-      sentences(document("  environment: {allow: [{key: TOKEN, value: hunter2hunter2}]}\n"));
+  const auto lines = sentences(
+      summarize(document("  environment: {allow: [{key: TOKEN, value: hunter2hunter2}]}\n")));
   for (const std::string& line : lines) EXPECT_THAT(line, Not(HasSubstr("hunter2")));
 }
 
@@ -64,19 +56,24 @@ TEST(Summaries, OfASnapshotSayWhatHoldsInTheEndAndNotWhatWasGranted) {
   const auto snapshot =
       Snapshot::compile({.granted = {granted}, .manifest = {}, .ceilings = {ceiling}, .epoch = 0});
   EXPECT_THAT(
-      sentences(*snapshot),
+      sentences(summarize(*snapshot)),
       ElementsAre("storage /srv at /srv (read)", "network https://a.example", "environment B",
                   "network only as far as the operator's ceiling allows it"));
 }
 
 TEST(Summaries, OfNothingAreEmpty) {
-  EXPECT_THAT(sentences(Document{}), IsEmpty());
-  EXPECT_THAT(sentences(*Snapshot::empty()), IsEmpty());
+  const Document bound = document("  network: {allow: [{host: a.example}]}\n  capabilities: {}\n");
+  EXPECT_THAT(sentences(summarize(*Snapshot::compile(
+                  {.granted = {}, .manifest = bound, .ceilings = {bound}, .epoch = 0}))),
+              IsEmpty())
+      << "a bound gives nothing";
+  EXPECT_THAT(sentences(summarize(Document{})), IsEmpty());
+  EXPECT_THAT(sentences(summarize(*Snapshot::empty())), IsEmpty());
 }
 
 TEST(Summaries, OfLimitsUseTheNamesAndUnitsOfAPolicy) {
   EXPECT_THAT(
-      sentences(Limits{}),
+      sentences(summarize(Limits{})),
       ElementsAre("limit memory=128Mi", "limit fuel=off", "limit timeout=30s", "limit instances=16",
                   "limit output=1Mi", "limit handles=64", "limit written=64Mi", "limit files=1000",
                   "limit response=16Mi", "limit requests=16"));

@@ -154,10 +154,9 @@ Result<std::shared_ptr<toolbox::Component>> Core::load(const ComponentLoad& load
   fixed.granted = load.grants.documents;
   fixed.ceilings = ceilings_;
   if (artifact.description.manifest) {
-    BELLJAR_TRY(fixed.manifest,
-                in_context(policy::parse_policy(*artifact.description.manifest,
-                                                reference.path.native() + " (manifest)", "/"),
-                           reference.name));
+    BELLJAR_TRY(fixed.manifest, in_context(policy::parse_manifest(*artifact.description.manifest,
+                                                                  reference.path.native()),
+                                           reference.name));
   }
   const store::ComponentKey key{reference.name, artifact.digest};
   auto permissions = std::make_shared<host::Permissions>(*state_, key, session_, std::move(fixed));

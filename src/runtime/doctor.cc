@@ -13,6 +13,7 @@
 #include "artifact/loader.h"
 #include "engine/compiler.h"
 #include "host/confinement.h"
+#include "runtime/bounds.h"
 #include "runtime/client_configs.h"
 #include "store/components.h"
 #include "store/grants.h"
@@ -157,7 +158,7 @@ class Examination {
     const artifact::Loader loader(std::move(loading), compiler, (*state)->mac_key(), clock);
     examine_cache(settings, loader);
     const store::Secrets secrets(**state, settings.config.secret_key);
-    examine_components(**state, secrets, loader);
+    examine_components(settings, **state, secrets, loader);
   }
 
   void examine_cache(const Settings& settings, const artifact::Loader& loader) {
@@ -173,8 +174,8 @@ class Examination {
     }
   }
 
-  void examine_components(store::State& state, const store::Secrets& secrets,
-                          const artifact::Loader& loader) {
+  void examine_components(const Settings& settings, store::State& state,
+                          const store::Secrets& secrets, const artifact::Loader& loader) {
     const auto components = store::Components(state).list();
     if (!components) return problem("components", components.error().describe(), {});
     for (const store::StoredComponent& component : *components) {
@@ -191,31 +192,22 @@ class Examination {
         good("components", component.name + " is what was loaded");
       }
       examine_policy(state, {component.name, component.digest});
-      examine_grants(state, secrets, {component.name, component.digest});
+      examine_grants(settings, state, secrets, loader, {component.name, component.digest});
     }
   }
 
   /// What is granted and cannot be used, as it is.
-  void examine_grants(store::State& state, const store::Secrets& secrets,
-                      const store::ComponentKey& key) {
+  void examine_grants(const Settings& settings, store::State& state, const store::Secrets& secrets,
+                      const artifact::Loader& loader, const store::ComponentKey& key) {
     const auto effective = store::Grants(state).effective(key, "");
     const auto set = secrets.list();
+    const auto bounds = bounds_of(key, settings, loader);
     if (!effective || !set) return;
+    if (!bounds) return problem("components", bounds.error().describe(), {});
     for (const policy::Document& document : effective->documents) {
-      for (const policy::StorageRule& rule : document.storage) {
-        std::error_code error;
-        if (std::filesystem::exists(rule.host, error)) continue;
-        note("grants",
-             fmt::format("{} may use {}, which is not there", key.name, rule.host.native()),
-             fmt::format("make the folder, or: belljar policy show {}", key.name));
-      }
-      for (const policy::SecretRule& rule : document.secrets) {
-        const bool known = std::any_of(
-            set->begin(), set->end(), [&](const auto& secret) { return secret.name == rule.name; });
-        if (known) continue;
-        note("grants",
-             fmt::format("{} may use the secret {}, which is not set", key.name, rule.name),
-             fmt::format("belljar secret set {}", rule.name));
+      for (const Hindrance& hindrance : hindrances(document, bounds->sources, *set)) {
+        note("grants", fmt::format("{}: {}", key.name, hindrance.problem),
+             hindrance.remedy.empty() ? "belljar policy show " + key.name : hindrance.remedy);
       }
     }
   }

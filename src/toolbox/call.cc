@@ -45,41 +45,39 @@ belljar::LimitReached describe_limit(const engine::Outcome& outcome, const CallS
   belljar::LimitReached limit;
   limit.limit = outcome.limit;
   const auto bytes = [](std::uint64_t value) { return format_bytes(Bytes{value}); };
-  // No advice that the policy would refuse, for a guest can ask for any amount, nor one that the
-  // operator's ceiling would take back.
-  const auto raise = [&](std::string amount) {
-    policy::LimitRules wish;
-    if (policy::set_limit(wish, outcome.limit, amount) && !policy::exceeds(wish, summary.most)) {
-      limit.remedy = fmt::format("limit={}={}", outcome.limit, amount);
+  const auto raise = [&](std::string_view amount) {
+    if (const auto grant = summary.policy.raise_limit(outcome.limit, amount)) {
+      limit.remedy = grant->text();
     }
   };
   if (outcome.limit == "timeout") {
     limit.used = format_duration(microseconds(outcome.used));
     limit.allowed = format_duration(summary.timeout);
     // No grant lengthens what the caller cut short.
-    if (summary.timeout == summary.limits.timeout) {
-      raise(policy_duration(summary.limits.timeout * 2));
+    if (summary.timeout == summary.policy.limits().timeout) {
+      raise(policy_duration(summary.policy.limits().timeout * 2));
     }
   } else if (outcome.limit == "fuel") {
-    limit.used = fmt::format("{}", summary.limits.fuel.value);
+    limit.used = fmt::format("{}", summary.policy.limits().fuel.value);
     limit.allowed = limit.used;
-    raise(fmt::format("{}", summary.limits.fuel.value * 2));
+    raise(fmt::format("{}", summary.policy.limits().fuel.value * 2));
   } else if (outcome.limit == "memory") {
     limit.used = bytes(outcome.used);
     limit.allowed = bytes(outcome.allowed);
     // The next power of two that would have been enough for this request, where there is one.
-    if (outcome.used <= std::uint64_t{1} << 62) {
+    const auto& most = summary.policy.most().memory;
+    if (outcome.used <= most.value_or(Bytes{std::uint64_t{1} << 62}).value) {
       raise(policy_bytes(
-          Bytes{std::bit_ceil(std::max(summary.limits.memory.value * 2, outcome.used))}));
+          Bytes{std::bit_ceil(std::max(summary.policy.limits().memory.value * 2, outcome.used))}));
     }
   } else if (outcome.limit == "output") {
-    limit.used = "more than " + bytes(summary.limits.output.value);
-    limit.allowed = bytes(summary.limits.output.value);
-    raise(policy_bytes(Bytes{summary.limits.output.value * 4}));
+    limit.used = "more than " + bytes(summary.policy.limits().output.value);
+    limit.allowed = bytes(summary.policy.limits().output.value);
+    raise(policy_bytes(Bytes{summary.policy.limits().output.value * 4}));
   } else if (outcome.limit == "handles") {
     limit.used = "more than there is room for";
-    limit.allowed = fmt::format("{}", summary.limits.handles);
-    raise(fmt::format("{}", std::max(64U, summary.limits.handles * 2)));
+    limit.allowed = fmt::format("{}", summary.policy.limits().handles);
+    raise(fmt::format("{}", std::max(64U, summary.policy.limits().handles * 2)));
   } else {
     // The stack, tables and the host's own memory are no tool's to raise.
     limit.used = bytes(outcome.used);
@@ -163,7 +161,7 @@ Outcome make_outcome(engine::Outcome outcome, host::CallHost& host, const CallSu
       if (!summary.command) {
         result.result =
             Trapped{fmt::format("the tool ended itself with exit code {}", outcome.exit_code), {}};
-      } else if (result.standard_output.size() > summary.limits.output.value) {
+      } else if (result.standard_output.size() > summary.policy.limits().output.value) {
         outcome.limit = "output";
         result.result = describe_limit(outcome, summary);
       } else {

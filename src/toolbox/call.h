@@ -17,9 +17,7 @@ namespace belljar::toolbox {
 struct CallSummary {
   bool command = false;
   std::chrono::nanoseconds timeout{0};
-  const policy::Limits& limits;
-  /// What the operator's ceilings let limits be at most.
-  const policy::LimitRules& most;
+  const policy::Snapshot& policy;
   /// The call's arguments, or as much of them as is looked at: a path in them that was refused is
   /// what the call was about.
   std::string_view arguments;

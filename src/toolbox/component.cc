@@ -350,9 +350,10 @@ class Component::ActiveCall final : public CallHandle,
     const std::uint32_t most = grip_.snapshot->limits().instances;
     Outcome outcome;
     if (component_->lane_->running.load() >= most) {
+      const auto grant = grip_.snapshot->raise_limit("instances", fmt::format("{}", most * 2));
       outcome.result = belljar::LimitReached{"instances", fmt::format("{} sandboxes", most),
                                              fmt::format("{} sandboxes", most),
-                                             fmt::format("limit=instances={}", most * 2)};
+                                             grant ? grant->text() : std::string()};
     } else {
       // Other components have them: no grant to this one helps.
       outcome.result = belljar::LimitReached{
@@ -420,7 +421,7 @@ class Component::ActiveCall final : public CallHandle,
       return end(fail(ErrorCode::internal, "{}", outcome.message));
     }
     const CallSummary summary{component_->function_of(function_).is_command(), timeout_,
-                              grip_.snapshot->limits(), grip_.snapshot->most(), named_};
+                              *grip_.snapshot, named_};
     Outcome result = make_outcome(std::move(outcome), *host_, summary);
     result.usage.duration = std::chrono::steady_clock::now() - began_;
     end(std::move(result));

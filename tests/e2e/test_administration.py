@@ -9,6 +9,7 @@ DONE = 0
 TOOL_ERROR = 1
 USAGE = 2
 DENIED = 3
+CANNOT_LOAD = 5
 
 STATS = COMPONENTS / "stats.wasm"
 TEXT = COMPONENTS / "text-tools.wasm"
@@ -84,6 +85,14 @@ def test_a_policy_check_tells_what_is_denied_and_limited(home: Home) -> None:
     assert "It denies:\n  network b.example\nIt sets:\n  limit fuel" in shown
 
 
+def test_load_says_what_it_gave(home: Home) -> None:
+    policy = home.folder / "policy.yaml"
+    policy.write_text('version: "1.1"\npermissions:\n  environment: {allow: [{key: TZ}]}\n')
+    loaded = home.run("load", TEXT, "--policy", policy, "--grant", "storage=/none-such:/data")
+    assert loaded.out.endswith("It may:\n  storage /none-such at /data (read)\n  environment TZ\n")
+    assert "/none-such is not there yet" in loaded.error
+
+
 def test_a_grant_that_is_of_no_use_says_so(home: Home) -> None:
     home.run("load", TEXT)
     gone = home.folder / "gone"
@@ -91,8 +100,86 @@ def test_a_grant_that_is_of_no_use_says_so(home: Home) -> None:
     secret = home.run("grant", "text-tools", "secret=key@api.example:bearer")
     assert "the secret key is not set yet" in secret.error
     own = home.run("grant", "text-tools", f"storage={home.folder / 'data'}:/state:rw")
-    assert "Belljar does not allow" in own.error
+    assert "Belljar does not allow all of storage" in own.error
     assert "is not there" in home.run("doctor").out
+
+
+def with_manifest(component: Path, *manifests: str) -> bytes:
+    """The component with policies of its own."""
+
+    def number(value: int) -> bytes:
+        low, rest = value & 0x7F, value >> 7
+        return bytes([low | 0x80]) + number(rest) if rest else bytes([low])
+
+    content = component.read_bytes()
+    for manifest in manifests:
+        section = number(len("belljar-policy")) + b"belljar-policy" + manifest.encode()
+        content += b"\0" + number(len(section)) + section
+    return content
+
+
+MANIFEST = """version: "1.1"
+permissions:
+  storage: {allow: [{uri: "fs:///data", access: [read]}]}
+  environment: {allow: [{key: TZ}]}
+  resources: {timeout: 5s}
+"""
+
+
+def test_a_component_gets_no_more_than_its_manifest_asks_for(home: Home) -> None:
+    bounded = home.folder / "bounded.wasm"
+    bounded.write_bytes(with_manifest(STATS, MANIFEST))
+    table = home.folder / "table"
+    table.mkdir()
+    (table / "numbers.csv").write_text("number\n1\n2\n")
+
+    def describe(component: Path, guest: str) -> int:
+        return home.run(
+            "call", component, "describe", f"file={guest}/numbers.csv", "column=number",
+            "--grant", f"storage={table}:{guest}",
+        ).status  # fmt: skip
+
+    assert describe(bounded, "/data") == DONE
+    assert describe(bounded, "/other") == DENIED
+    assert describe(STATS, "/other") == DONE, "the component without a manifest"
+
+    home.run("load", bounded)
+    kept_back = "the component's manifest does not allow all of"
+    for permission in (f"storage={table}:/other", "environment=HOME", "limit=timeout=10s"):
+        assert kept_back in home.run("grant", "bounded", permission).error, permission
+    for permission in (f"storage={table}:/data", "environment=TZ", "limit=timeout=4s"):
+        assert home.run("grant", "bounded", permission).error == "", permission
+    shown = home.run("policy", "show", "bounded", "--json").json["components"][0]
+    assert shown["may"] == [f"storage {table} at /data (read)", "environment TZ"]
+    assert "limit timeout=4s" in shown["limits"]
+
+
+def test_a_component_whose_manifest_cannot_be_held_to_is_not_loaded(home: Home) -> None:
+    for name, manifests, problem in (
+        ("two", (MANIFEST, MANIFEST), "more than one manifest"),
+        ("long", (MANIFEST + "#" * (256 << 10),), "262144 are allowed"),
+        ("wrong", ('version: "1.1"\npermission: {}\n',), "permission"),
+    ):
+        component = home.folder / f"{name}.wasm"
+        component.write_bytes(with_manifest(TEXT, *manifests))
+        refused = home.run("load", component)
+        assert refused.status == CANNOT_LOAD, name
+        assert problem in refused.error, name
+
+
+def test_a_module_is_bounded_by_its_manifest_as_well(home: Home) -> None:
+    text = MANIFEST.replace('"', '\\"').replace("\n", "\\n")
+    manifest = f'(@custom "belljar-policy" "{text}")'
+    function = '(func (export "one") (result i32) i32.const 1)'
+    module = home.folder / "module.wat"
+    module.write_text(f"(module {function} {manifest})")
+    assert home.run("call", module, "one").json == 1
+    assert home.run("inspect", module, "--json").json["declares"] == MANIFEST
+    module.write_text(f"(module {function} {manifest} {manifest})")
+    assert "more than one manifest" in home.run("load", module).error
+    component = home.folder / "component.wat"
+    component.write_text(f"(component (core module (memory 1) {manifest}))")
+    assert "in a part of the component" in home.run("load", component).error
 
 
 def test_no_grant_opens_the_state(home: Home) -> None:

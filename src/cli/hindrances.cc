@@ -1,0 +1,38 @@
+#include "cli/hindrances.h"
+
+#include <fmt/format.h>
+
+#include "runtime/bounds.h"
+#include "support/result.h"
+
+namespace belljar::cli {
+
+Result<std::vector<policy::Document>> rules_of(const std::string& policy_file,
+                                               const std::vector<policy::Grant>& grants) {
+  std::vector<policy::Document> rules;
+  if (!policy_file.empty()) {
+    BELLJAR_TRY(rules.emplace_back(), runtime::read_policy_file(policy_file));
+  }
+  for (const policy::Grant& grant : grants) {
+    BELLJAR_CHECK(policy::apply_grant(rules.emplace_back(), grant));
+  }
+  return rules;
+}
+
+Result<void> warn_of_hindrances(const std::vector<policy::Document>& granted,
+                                const store::ComponentKey& component,
+                                runtime::Administration& administration, Terminal& terminal) {
+  BELLJAR_TRY(const runtime::Bounds bounds,
+              runtime::bounds_of(component, administration.settings(), administration.loader()));
+  BELLJAR_TRY(const auto secrets, administration.secrets().list());
+  for (const policy::Document& document : granted) {
+    for (const auto& hindrance : runtime::hindrances(document, bounds.sources, secrets)) {
+      terminal.warn(hindrance.remedy.empty()
+                        ? hindrance.problem + ", so it does not hold in full"
+                        : fmt::format("{} yet: {}", hindrance.problem, hindrance.remedy));
+    }
+  }
+  return {};
+}
+
+}  // namespace belljar::cli

@@ -164,9 +164,9 @@ class UpgradeCommand final : public Command {
     lines("tools_removed", style.bad("-"));
     lines("tools_changed", style.warning("~"));
     if (changes["manifest_changed"].get<bool>()) {
-      terminal.print(fmt::format(
-          "  {}: what it may do of what it was granted can be more; see belljar inspect",
-          style.warning("its manifest is another")));
+      terminal.print(
+          fmt::format("  {}, so more or less of what it was granted holds; see belljar inspect",
+                      style.warning("the manifest that it carries is another")));
     }
     if (!dry_run_) terminal.print("  what it was granted holds for the new content");
     show_server_answers(answers, terminal);

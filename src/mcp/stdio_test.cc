@@ -106,7 +106,7 @@ TEST(LineReaderTest, TakesEveryLineOfAPeerThatWaitsForEachAnswer) {
   constexpr int lines = 5'000;
   Pipe pipe;
   Replies replies;
-  const auto peer = std::async(std::launch::async, [&] {
+  auto peer = std::async(std::launch::async, [&] {
     int answered = 0;
     for (; answered < lines; ++answered) {
       if (!write_all(pipe.in.get(), std::to_string(answered) + "\n")) break;
@@ -118,7 +118,8 @@ TEST(LineReaderTest, TakesEveryLineOfAPeerThatWaitsForEachAnswer) {
   });
   const volatile std::sig_atomic_t stop = 0;
   LineReader(pipe.out.get(), Bytes{100}).run(replies, stop);
-  ASSERT_EQ(replies.seen.size(), lines + 1U) << "a line was lost";
+  EXPECT_EQ(peer.get(), lines) << "a line was lost";
+  ASSERT_EQ(replies.seen.size(), lines + 1U);
   EXPECT_EQ(replies.seen[lines - 1], std::to_string(lines - 1));
 }
 

@@ -153,6 +153,10 @@ def test_a_component_gets_no_more_than_its_manifest_asks_for(home: Home) -> None
     assert shown["may"] == [f"storage {table} at /data (read)", "environment TZ"]
     assert "limit timeout=4s" in shown["limits"]
 
+    bounded.write_bytes(STATS.read_bytes())
+    upgrade = home.run("upgrade", "bounded", "--dry-run")
+    assert "the manifest that it carries is another" in upgrade.out
+
 
 def test_a_component_whose_manifest_cannot_be_held_to_is_not_loaded(home: Home) -> None:
     for name, manifests, problem in (

@@ -9,7 +9,7 @@
 use crate::call::Invocation;
 use crate::capability::CapabilityReply;
 use crate::compile::{Compiled, compile, engine_version, inject_docs};
-use crate::config::fingerprint;
+use crate::config::{fingerprint, open_page_map};
 use crate::http::HttpExchange;
 use crate::machine::{Machine, machine_new};
 use crate::names::LookupReply;
@@ -247,6 +247,7 @@ pub mod ffi {
 
         fn fingerprint(fuel: bool) -> Result<String>;
         fn engine_version() -> String;
+        fn open_page_map() -> bool;
         /// Puts the documentation of a WIT package into a component, and returns the component.
         fn inject_docs(wit: &str, component: &[u8]) -> Result<Vec<u8>>;
 

@@ -69,6 +69,12 @@ pub fn engine_config(fuel: bool, allocation: Allocation) -> Config {
     config
 }
 
+/// Opens the kernel's map of this process's pages, for engines made later: by it they find what a
+/// sandbox has written, and clean that alone. False where the kernel has no such thing.
+pub fn open_page_map() -> bool {
+    PoolingAllocationConfig::is_pagemap_scan_available()
+}
+
 /// Raised where the same component is described in another way than before.
 const DESCRIPTION_FORMAT: u32 = 1;
 

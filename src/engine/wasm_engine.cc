@@ -170,6 +170,8 @@ Result<std::unique_ptr<Engine>> make_engine(const EngineOptions& options) {
   }
 }
 
+bool open_page_map() { return bridge::open_page_map(); }
+
 Result<std::string> engine_fingerprint(bool fuel) {
   try {
     return copy(bridge::fingerprint(fuel));

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "engine/engine.h"
 #include "engine/library.h"
 #include "host/confinement.h"
 #include "support/crypto.h"
@@ -111,6 +112,7 @@ Result<Launched> launch(const Settings& settings, LaunchOptions options) {
     authority.ceilings = settings.ceilings;
     authority.files = std::move(options.files);
     BELLJAR_TRY(opener, host::Opener::start(std::move(authority)));
+    engine::open_page_map();
     BELLJAR_TRY(const auto confinement, host::confine(confinement_rules(settings, compiler)));
     if (confinement.landlock_version == 0 || !confinement.system_calls_filtered) {
       launched.warning = fmt::format("this process is not confined by {}: belljar doctor says why",

@@ -1,9 +1,13 @@
 #include "runtime/launch.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <array>
+#include <cstdio>
 
 #include "testing/temporary_folder.h"
 
@@ -15,6 +19,13 @@ using ::testing::HasSubstr;
 constexpr std::string_view good =
     "version: \"1.1\"\npermissions: {network: {allow: [{host: a.example}]}}\n";
 
+Result<Settings> settings_in(const test::TemporaryFolder& folder) {
+  return read_settings([&](const char* name) -> std::optional<std::string> {
+    if (std::string_view(name) == "BELLJAR_HOME") return folder.path().native();
+    return std::nullopt;
+  });
+}
+
 class PolicyFileTest : public ::testing::Test {
  protected:
   std::string problem_with(const std::filesystem::path& path) {
@@ -23,12 +34,7 @@ class PolicyFileTest : public ::testing::Test {
     EXPECT_EQ(document.error().code(), ErrorCode::invalid_policy);
     return document.error().message();
   }
-  Result<Settings> settings() {
-    return read_settings([this](const char* name) -> std::optional<std::string> {
-      if (std::string_view(name) == "BELLJAR_HOME") return folder_.path().native();
-      return std::nullopt;
-    });
-  }
+  Result<Settings> settings() { return settings_in(folder_); }
 
   test::TemporaryFolder folder_;
 };
@@ -118,6 +124,33 @@ TEST_F(PolicyFileTest, WithoutAnythingSetUpThereAreSettings) {
   ASSERT_TRUE(read) << read.error().describe();
   EXPECT_TRUE(read->ceilings.empty());
   EXPECT_EQ(read->paths.data, folder_ / "data");
+}
+
+/// Whether this process has the kernel's map of its pages open.
+bool has_page_map() {
+  for (int descriptor = 0; descriptor < 256; ++descriptor) {
+    std::array<char, 64> name{};
+    const std::string link = fmt::format("/proc/self/fd/{}", descriptor);
+    const ssize_t length = ::readlink(link.c_str(), name.data(), name.size());
+    if (length > 0 &&
+        std::string_view(name.data(), static_cast<std::size_t>(length)).ends_with("/pagemap")) {
+      return true;
+    }
+  }
+  return false;
+}
+
+TEST(LaunchTest, AConfinedProcessHasWhatItsEngineCleansSandboxesBy) {
+  const test::TemporaryFolder folder;
+  // In a process of its own: confinement cannot be taken back.
+  EXPECT_EXIT(
+      {
+        const auto launched =
+            launch(*settings_in(folder), {.role = "test", .files = {}, .grants = {}});
+        if (!launched) fmt::print(stderr, "{}\n", launched.error().describe());
+        ::_exit(launched && has_page_map() ? 0 : 1);
+      },
+      testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

@@ -175,8 +175,10 @@ impl Machine {
             parameters,
             arguments: arguments.to_owned(),
         };
-        self.programs.insert(name.to_owned(), program);
-        Ok(began.elapsed().as_nanos())
+        let before = self.programs.insert(name.to_owned(), program);
+        let time = began.elapsed().as_nanos();
+        drop(before);
+        Ok(time)
     }
 
     fn program(&self, name: &str) -> Result<&Program> {

@@ -144,9 +144,9 @@ struct EngineOptions {
 /// The engine that runs WebAssembly for real.
 [[nodiscard]] Result<std::unique_ptr<Engine>> make_engine(const EngineOptions& options);
 
-/// Opens the kernel's map of this process's pages, by which the engine cleans used sandboxes in half
-/// the time. To be called before the process confines itself: after that it is out of reach. False
-/// where the kernel has none (before Linux 6.7), and all goes on without it.
+/// Opens the kernel's map of this process's pages, by which the engine cleans used sandboxes in
+/// half the time. To be called before the process confines itself: after that it is out of reach.
+/// False where the kernel has none (before Linux 6.7), and all goes on without it.
 bool open_page_map();
 
 /// Everything that compiled code depends on, as a short text: part of the key of a cache.

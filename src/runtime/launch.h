@@ -54,8 +54,8 @@ struct Launched {
   std::string warning;
 };
 
-/// Makes folders, starts the opener, opens what the engine will need, confines the process and makes
-/// the core, in this order. Call it once, before the process has threads.
+/// Makes folders, starts the opener, opens what the engine will need, confines the process and
+/// makes the core, in this order. Call it once, before the process has threads.
 [[nodiscard]] Result<Launched> launch(const Settings& settings, LaunchOptions options);
 
 }  // namespace belljar::runtime

@@ -56,18 +56,12 @@ void append_tool(std::string& json, const toolbox::Tool& tool, Version version) 
   json += "}}";
 }
 
-/// Appends a JSON value as plain text, a string as itself and anything else as it is written: a
-/// JSON string literal in either case.
-void append_text_literal(std::string& out, std::string_view json) {
-  if (json.starts_with('"')) {
-    out += json;
-  } else {
-    append_json_string(out, json);
-  }
+/// A JSON value as plain text: a string as itself, anything else as it is written. The result is
+/// a JSON string literal.
+std::string text_literal(std::string_view json) {
+  if (json.starts_with('"')) return std::string(json);
+  return json_string(json);
 }
-
-/// Room for what surrounds a result.
-constexpr std::size_t envelope = 256;
 
 std::string plain_text(std::string_view json) {
   if (!json.starts_with('"')) return std::string(json);
@@ -169,28 +163,16 @@ std::string encode_tools(const ServerIdentity& server, const ToolPage& page, Ver
 
 std::string encode_call(const ServerIdentity& server, const toolbox::ToolInfo& tool,
                         const Outcome& outcome, Version version) {
-  const auto* returned = std::get_if<Returned>(&outcome.result);
-  const auto* error = std::get_if<ToolError>(&outcome.result);
-  std::string json;
-  json.reserve(envelope + (returned != nullptr ? 2 * returned->json.size() : 0) +
-               (error != nullptr ? error->json.size() : 0));
-  json += '{';
+  std::string json = "{";
   if (is_stateless(version)) json += stateless_members(server);
   json += R"("content":[{"type":"text","text":)";
+  const auto* returned = std::get_if<Returned>(&outcome.result);
   if (returned == nullptr) {
-    if (error != nullptr && error->message.empty()) {
-      append_text_literal(json, error->json);
-    } else {
-      append_json_string(json, describe_failure(tool, outcome));
-    }
-    json += "}],\"isError\":true}";
-    return json;
+    append_json_string(json, describe_failure(tool, outcome));
+    return json + "}],\"isError\":true}";
   }
-  if (tool.output_schema.empty()) {
-    json += "\"done\"}]}";
-    return json;
-  }
-  append_text_literal(json, returned->json);
+  if (tool.output_schema.empty()) return json + "\"done\"}]}";
+  json += text_literal(returned->json);
   json += "}]";
   if (version >= Version::v2025_06_18) {
     json += ",\"structuredContent\":";
@@ -202,8 +184,7 @@ std::string encode_call(const ServerIdentity& server, const toolbox::ToolInfo& t
       json += '}';
     }
   }
-  json += '}';
-  return json;
+  return json + "}";
 }
 
 std::string encode_empty(const ServerIdentity& server, Version version) {

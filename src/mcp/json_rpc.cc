@@ -171,7 +171,6 @@ std::variant<RpcParser::Frame, RpcError> RpcParser::parse(std::string_view text)
 
 std::string result_frame(std::string_view id, std::string_view result) {
   std::string frame;
-  // With room for the line's end.
   frame.reserve(result.size() + id.size() + 40);
   frame += "{\"jsonrpc\":\"2.0\",\"id\":";
   frame += id;

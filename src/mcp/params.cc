@@ -63,7 +63,6 @@ std::optional<std::string> token_member(od::value value) {
 template <typename Each>
 void each_member(od::object object, Each each) {
   std::vector<std::string> seen;
-  seen.reserve(4);
   for (auto field : object) {
     od::field member;
     check(std::move(field).get(member));

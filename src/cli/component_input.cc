@@ -45,21 +45,34 @@ Result<runtime::ComponentLoad> resolve_component(const std::string& text,
   return load;
 }
 
-Result<std::vector<policy::Document>> read_grants(const std::string& policy_file,
-                                                  const std::vector<std::string>& grants) {
+Result<std::vector<policy::Grant>> parse_grants(const std::vector<std::string>& texts) {
+  std::error_code error;
+  const auto folder = std::filesystem::current_path(error);
+  std::vector<policy::Grant> grants;
+  for (const std::string& text : texts) {
+    BELLJAR_TRY(grants.emplace_back(), policy::parse_grant(text, folder));
+  }
+  return grants;
+}
+
+Result<std::vector<policy::Document>> documents_of(const std::string& policy_file,
+                                                   const std::vector<policy::Grant>& grants) {
   std::vector<policy::Document> documents;
   if (!policy_file.empty()) {
     BELLJAR_TRY(documents.emplace_back(), runtime::read_policy_file(policy_file));
   }
   if (grants.empty()) return documents;
-  std::error_code error;
-  const auto folder = std::filesystem::current_path(error);
   policy::Document& single = documents.emplace_back();
-  for (const std::string& text : grants) {
-    BELLJAR_TRY(const policy::Grant grant, policy::parse_grant(text, folder));
+  for (const policy::Grant& grant : grants) {
     BELLJAR_CHECK(policy::apply_grant(single, grant));
   }
   return documents;
+}
+
+Result<std::vector<policy::Document>> read_grants(const std::string& policy_file,
+                                                  const std::vector<std::string>& grants) {
+  BELLJAR_TRY(const auto parsed, parse_grants(grants));
+  return documents_of(policy_file, parsed);
 }
 
 std::optional<std::filesystem::path> policy_beside(const std::filesystem::path& component) {

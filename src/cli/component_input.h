@@ -21,6 +21,14 @@ namespace belljar::cli {
 [[nodiscard]] Result<runtime::ComponentLoad> resolve_component(const std::string& text,
                                                                const runtime::Settings& settings);
 
+/// Reads single grants, as `--grant` takes them.
+[[nodiscard]] Result<std::vector<policy::Grant>> parse_grants(
+    const std::vector<std::string>& texts);
+
+/// What a policy file (empty for none) and single grants come to.
+[[nodiscard]] Result<std::vector<policy::Document>> documents_of(
+    const std::string& policy_file, const std::vector<policy::Grant>& grants);
+
 /// Reads what `--policy` and `--grant` gave: a policy file (empty for none), and single grants.
 [[nodiscard]] Result<std::vector<policy::Document>> read_grants(
     const std::string& policy_file, const std::vector<std::string>& grants);

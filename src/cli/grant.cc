@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "cli/commands.h"
+#include "cli/component_input.h"
 #include "cli/hindrances.h"
 #include "cli/time_text.h"
 #include "runtime/administration.h"
@@ -36,7 +37,7 @@ class GrantCommand final : public Command {
     BELLJAR_TRY(const Wish wish, read(*administration));
     BELLJAR_TRY(const auto scopes, read_scopes(*administration, wish.component));
     // Before anything is given: what cannot be read leaves nothing half given.
-    BELLJAR_TRY(const auto rules, rules_of(policy_, wish.permissions));
+    BELLJAR_TRY(const auto rules, documents_of(policy_, wish.permissions));
     BELLJAR_CHECK(warn_of_hindrances(rules, wish.component, *administration, terminal));
     Json given = Json::array();
     std::vector<std::string> lines;
@@ -81,8 +82,6 @@ class GrantCommand final : public Command {
   };
 
   Result<Wish> read(runtime::Administration& administration) const {
-    std::error_code error;
-    const auto folder = std::filesystem::current_path(error);
     Wish wish;
     std::vector<std::string> texts = permissions_;
     if (is_request(component_)) {
@@ -101,9 +100,7 @@ class GrantCommand final : public Command {
     } else {
       BELLJAR_TRY(wish.component, administration.find_component(component_));
     }
-    for (const std::string& text : texts) {
-      BELLJAR_TRY(wish.permissions.emplace_back(), policy::parse_grant(text, folder));
-    }
+    BELLJAR_TRY(wish.permissions, parse_grants(texts));
     if (wish.permissions.empty() && policy_.empty()) {
       return fail(ErrorCode::invalid_argument,
                   "say what to grant: KIND=VALUE, such as network=api.example, or --policy FILE");

@@ -7,18 +7,6 @@
 
 namespace belljar::cli {
 
-Result<std::vector<policy::Document>> rules_of(const std::string& policy_file,
-                                               const std::vector<policy::Grant>& grants) {
-  std::vector<policy::Document> rules;
-  if (!policy_file.empty()) {
-    BELLJAR_TRY(rules.emplace_back(), runtime::read_policy_file(policy_file));
-  }
-  for (const policy::Grant& grant : grants) {
-    BELLJAR_CHECK(policy::apply_grant(rules.emplace_back(), grant));
-  }
-  return rules;
-}
-
 Result<void> warn_of_hindrances(const std::vector<policy::Document>& granted,
                                 const store::ComponentKey& component,
                                 runtime::Administration& administration, Terminal& terminal) {

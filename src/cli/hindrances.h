@@ -1,20 +1,14 @@
 // Says of what is granted what keeps it from being of use.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "belljar/error.h"
 #include "cli/terminal.h"
 #include "policy/document.h"
-#include "policy/grant.h"
 #include "runtime/administration.h"
 
 namespace belljar::cli {
-
-/// The rules that a policy file (empty for none) and single grants come to.
-[[nodiscard]] Result<std::vector<policy::Document>> rules_of(
-    const std::string& policy_file, const std::vector<policy::Grant>& grants);
 
 /// Warns of folders that are not there, secrets that are not set and bounds that allow less. Called
 /// before anything is granted: an error leaves everything as it was.

@@ -33,13 +33,8 @@ class LoadCommand final : public Command {
     BELLJAR_TRY(const artifact::Reference reference, artifact::parse_reference(reference_));
     // Everything is read before anything is changed.
     BELLJAR_TRY(const std::string policy, policy_file(reference.name));
-    std::vector<policy::Grant> grants;
-    std::error_code error;
-    for (const std::string& text : grants_) {
-      BELLJAR_TRY(grants.emplace_back(),
-                  policy::parse_grant(text, std::filesystem::current_path(error)));
-    }
-    BELLJAR_TRY(const auto rules, rules_of(policy, grants));
+    BELLJAR_TRY(const auto grants, parse_grants(grants_));
+    BELLJAR_TRY(const auto rules, documents_of(policy, grants));
 
     BELLJAR_TRY(const Checked checked, check(settings, reference, terminal));
     BELLJAR_TRY(const auto administration, runtime::Administration::open(settings));

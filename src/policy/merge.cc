@@ -47,17 +47,12 @@ void merge(Document& to, const Document& from) {
   replace(to.limits.clock, from.limits.clock);
 }
 
-LimitRules least(const std::vector<Document>& bounds) {
-  LimitRules most;
-  for (const Document& bound : bounds) {
-    each_amount(most, bound.limits, [](auto& to, const auto& from) {
-      if (from) to = to ? std::min(*to, *from) : *from;
-    });
-    if (const auto& clock = bound.limits.clock) {
-      most.clock = most.clock ? std::max(*most.clock, *clock) : *clock;
-    }
-  }
-  return most;
+LimitRules least(LimitRules one, const LimitRules& other) {
+  each_amount(one, other, [](auto& to, const auto& from) {
+    if (from) to = to ? std::min(*to, *from) : *from;
+  });
+  if (other.clock) one.clock = one.clock ? std::max(*one.clock, *other.clock) : *other.clock;
+  return one;
 }
 
 LimitRules exceeding(const LimitRules& wish, const LimitRules& most) {

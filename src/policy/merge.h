@@ -9,8 +9,8 @@ namespace belljar::policy {
 /// it.
 void merge(Document& to, const Document& from);
 
-/// The amount that each limit may have at most under all of these documents.
-[[nodiscard]] LimitRules least(const std::vector<Document>& bounds);
+/// The amount that each limit may have at most under both.
+[[nodiscard]] LimitRules least(LimitRules one, const LimitRules& other);
 /// The limits of `wish` that are more than `most` allows. A finer clock and uncounted fuel are
 /// more.
 [[nodiscard]] LimitRules exceeding(const LimitRules& wish, const LimitRules& most);

@@ -199,9 +199,8 @@ std::shared_ptr<const Snapshot> Snapshot::empty() { return compile({}); }
 Snapshot::Snapshot(Sources sources) : epoch_(sources.epoch) {
   for (const Document& document : sources.granted) merge(granted_, document);
   compile_mounts(sources);
-  std::vector<Document> bounds = sources.ceilings;
-  if (sources.manifest) bounds.push_back(*sources.manifest);
-  most_ = least(bounds);
+  if (sources.manifest) most_ = sources.manifest->limits;
+  for (const Document& ceiling : sources.ceilings) most_ = least(most_, ceiling.limits);
   compile_limits();
   for (EnvironmentRule& rule : granted_.environment) {
     const auto allows = [&](const Document& bound) {

@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "SPECIFICATION.md"
 TEST = re.compile(r"^(?:TYPED_)?TEST(?:_[FP])?\(\s*(\w+)\s*,\s*(\w+)\s*\)", re.MULTILINE)
 ROW = re.compile(r"^\| (\d+\.\d+) \| (.+?) \| (.+?) \| (.*?) \|$")
-ATTACK = re.compile(r"^A(?:0[1-9]|[1-6]\d|7[0-5])$")
+ATTACK = re.compile(r"^A(?:0[1-9]|[1-8]\d|9[0-4])$")
 TEST_NAME = re.compile(r"^[A-Z]\w*\.\w+$")
 
 

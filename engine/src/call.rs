@@ -4,8 +4,9 @@ use crate::arguments::{NoResources, read_arguments};
 use crate::bridge::ffi::{CallInput, Completion, Host, Outcome, OutcomeKind};
 use crate::limits::LimitReached;
 use crate::live::{LiveCall, LiveResources};
+use crate::module_call;
 use crate::outcome::{classify, fault, refused, returned};
-use crate::program::{Prepared, Program, ProgramInner};
+use crate::program::{Code, ModuleCode, Prepared, Program, ProgramInner};
 use crate::results::{WriteError, write_value};
 use crate::shape::Shape;
 use crate::state::State;
@@ -285,12 +286,16 @@ impl Run {
     async fn work(&mut self) -> Result<Outcome, Error> {
         let program = self.program.clone();
         let prepared = &program.functions[self.function];
+        let (pre, entries) = match &program.code {
+            Code::Component(pre, entries) => (pre, entries),
+            Code::Module(code) => return self.call_module(code, prepared).await,
+        };
         let instance = match self.live.as_ref().and_then(|live| live.instance()) {
             Some(instance) => instance,
-            None => program.pre.instantiate_async(&mut self.store).await?,
+            None => pre.instantiate_async(&mut self.store).await?,
         };
         let function = instance
-            .get_func(&mut self.store, prepared.index)
+            .get_func(&mut self.store, entries[self.function])
             .ok_or_else(|| format_err!("the function is not there"))?;
         match std::mem::replace(&mut self.parameters, Parameters::Command) {
             Parameters::Command => self.run_command(function).await,
@@ -312,15 +317,33 @@ impl Run {
 
     async fn run_command(&mut self, function: Func) -> Result<Outcome, Error> {
         let mut results = [Val::Bool(false)];
-        let code = match function.call_async(&mut self.store, &[], &mut results).await {
-            Ok(()) => i32::from(!matches!(results, [Val::Result(Ok(_))])),
-            Err(error) => match error.downcast_ref::<I32Exit>() {
-                Some(I32Exit(code)) => *code,
-                None => return Err(error),
-            },
+        let ended = function.call_async(&mut self.store, &[], &mut results).await;
+        exited(ended.map(|()| i32::from(!matches!(results, [Val::Result(Ok(_))]))))
+    }
+
+    async fn call_module(
+        &mut self,
+        code: &ModuleCode,
+        prepared: &Prepared,
+    ) -> Result<Outcome, Error> {
+        let arguments = match std::mem::replace(&mut self.parameters, Parameters::Command) {
+            Parameters::Dynamic(arguments) => arguments,
+            _ => Vec::new(),
         };
-        let mut outcome = returned(OutcomeKind::Exited, String::new());
-        outcome.exit_code = code;
+        let result = module_call::call(&mut self.store, code, self.function, &arguments).await;
+        if prepared.command {
+            return exited(result.map(|_| 0));
+        }
+        let mut outcome = returned(OutcomeKind::Returned, String::new());
+        match (&prepared.signature.result, result?) {
+            (Some(shape), Some(value)) => {
+                let limit = self.output_limit();
+                let handles = &mut LiveResources::default();
+                let written = write_value(shape, &value, handles, limit, &mut outcome.value);
+                self.written(written)?;
+            }
+            _ => outcome.value.push_str("null"),
+        }
         Ok(outcome)
     }
 
@@ -442,6 +465,20 @@ impl Run {
             Err(WriteError::Mismatch) => Err(format_err!("a result does not have its own type")),
         }
     }
+}
+
+/// How a command ended: with the code that it gave, or that it ended itself with.
+fn exited(ended: Result<i32, Error>) -> Result<Outcome, Error> {
+    let code = match ended {
+        Ok(code) => code,
+        Err(error) => match error.downcast_ref::<I32Exit>() {
+            Some(I32Exit(code)) => *code,
+            None => return Err(error),
+        },
+    };
+    let mut outcome = returned(OutcomeKind::Exited, String::new());
+    outcome.exit_code = code;
+    Ok(outcome)
 }
 
 /// Ends once a connection that the guest has is no longer granted. Reads and writes on sockets

@@ -1,10 +1,13 @@
 //! What the compiler helper does: from any kind of WebAssembly to compiled code and a description.
 
 use crate::config::{Allocation, engine_config};
-use crate::describe::describe;
-use crate::wrap::to_component;
+use crate::describe::{Kind, describe, describe_core};
+use crate::module::Outline;
+use crate::wrap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wasm_encoder::Encode as _;
+use std::borrow::Cow;
+use wasmparser::Parser;
 use wasmtime::{Engine, Error, Result, bail, format_err};
 use wit_parser::{PackageMetadata, Resolve};
 
@@ -53,13 +56,47 @@ pub(crate) fn with_causes(error: impl std::fmt::Display) -> Error {
 /// hostile input can make it use any amount of time and memory.
 pub fn compile(bytes: &[u8], fuel: bool) -> Result<Box<Compiled>> {
     guarded("compiling", || {
-        let (kind, component) = to_component(bytes)?;
-        // Validation comes first, so that the description is made from a valid component only.
+        let binary = to_binary(bytes)?;
         let engine = Engine::new(&engine_config(fuel, Allocation::OnDemand))?;
-        let artifact = engine.precompile_component(&component)?;
-        let description = describe(kind, &component)?;
+        if Parser::is_component(&binary) {
+            return compile_component(&engine, Kind::Component, &binary);
+        }
+        if !Parser::is_core_wasm(&binary) {
+            bail!("not WebAssembly: it starts with neither a module's nor a component's header");
+        }
+        let outline = Outline::read(&binary)?;
+        if wrap::is_for(&outline)? {
+            return compile_component(&engine, Kind::Module, &wrap::to_component(&binary, &outline)?);
+        }
+        // What is wrong with a module is said of the module, before anything is said of its code.
+        let description = describe_core(&outline, &binary)?;
+        let artifact = engine.precompile_module(&binary)?;
         Ok(Box::new(Compiled { artifact, description }))
     })
+}
+
+fn compile_component(engine: &Engine, kind: Kind, component: &[u8]) -> Result<Box<Compiled>> {
+    // Validation comes first, so that the description is made from a valid component only.
+    let artifact = engine.precompile_component(component)?;
+    let description = describe(kind, component)?;
+    Ok(Box::new(Compiled { artifact, description }))
+}
+
+/// Text beyond this is refused before it is parsed.
+const TEXT_LIMIT: usize = 16 << 20;
+
+fn to_binary(bytes: &[u8]) -> Result<Cow<'_, [u8]>> {
+    if bytes.starts_with(b"\0asm") {
+        return Ok(Cow::Borrowed(bytes));
+    }
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if !matches!(first, Some(b'(' | b';')) {
+        bail!("not WebAssembly: it starts with neither \"\\0asm\" nor \"(\"");
+    }
+    if bytes.len() > TEXT_LIMIT {
+        bail!("WebAssembly text of {} bytes; at most {TEXT_LIMIT} are read", bytes.len());
+    }
+    Ok(Cow::Owned(wat::parse_bytes(bytes).map_err(|error| format_err!("{error}"))?.into_owned()))
 }
 
 const WASMTIME_VERSION: &str = "48.0.8";

@@ -76,7 +76,7 @@ pub fn open_page_map() -> bool {
 }
 
 /// Raised where the same component is described in another way than before.
-const DESCRIPTION_FORMAT: u32 = 1;
+const DESCRIPTION_FORMAT: u32 = 2;
 
 /// Names everything that compiled code and what is kept with it depend on: Wasmtime's version, its
 /// settings, the CPU, and how components are described.

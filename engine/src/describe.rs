@@ -12,7 +12,8 @@
 //! A type is the name of a primitive, or an index into `types`. Keys without a value are left out.
 
 use crate::compile::{with_causes, without_section};
-use crate::wrap::{EXIT_INTERFACE, Kind};
+use crate::module::{Outline, describe_module};
+use crate::wrap::EXIT_INTERFACE;
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 use wasmparser::{Parser, Payload};
@@ -24,7 +25,7 @@ use wit_parser::{
 };
 
 /// Bounds on what is described, against components made to exhaust those who read about them.
-const MAXIMUM_FUNCTIONS: usize = 4_096;
+pub const MAXIMUM_FUNCTIONS: usize = 4_096;
 const MAXIMUM_TYPES: usize = 65_536;
 const MAXIMUM_IMPORTS: usize = 4_096;
 const MAXIMUM_SECTION: usize = 1 << 20;
@@ -33,6 +34,22 @@ const MAXIMUM_SECTION: usize = 1 << 20;
 pub const MANIFEST_SECTION: &str = "belljar-policy";
 /// As large as a policy file may be.
 const MAXIMUM_MANIFEST: usize = 256 << 10;
+
+/// What the given binary was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Component,
+    Module,
+}
+
+/// Describes a module that runs as it is.
+pub fn describe_core(outline: &Outline, module: &[u8]) -> Result<String> {
+    let mut description = describe_module(outline)?;
+    if let Some(manifest) = Sections::read(Kind::Module, module)?.manifest {
+        description["manifest"] = manifest.into();
+    }
+    Ok(description.to_string())
+}
 
 /// Describes `component`, which was made of a binary of this kind.
 pub fn describe(kind: Kind, component: &[u8]) -> Result<String> {

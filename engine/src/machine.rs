@@ -10,6 +10,7 @@ use crate::live::LiveTable;
 use crate::names;
 use crate::program::{Program, ProgramInner};
 use crate::state::State;
+use crate::wasi01;
 use crate::wrap::{EXIT_FUNCTION, EXIT_INTERFACE};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -18,7 +19,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, Result};
+use wasmtime::{Engine, Module, Precompiled, Result, bail};
 use wasmtime_wasi::I32Exit;
 
 /// How often running guests are asked whether they may go on.
@@ -51,6 +52,13 @@ pub struct Flavor {
     pub engine: Engine,
     pub fuel: bool,
     linker: Mutex<Linker<State>>,
+    module_linker: wasmtime::Linker<State>,
+}
+
+/// Compiled code, mapped.
+enum Mapped {
+    Component(Component),
+    Module(Module),
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -100,20 +108,29 @@ impl Machine {
         fuel: bool,
     ) -> Result<Box<Program>> {
         guarded("loading compiled code", || {
-            // A component that does not fit a slot of the pool runs outside it.
+            // What does not fit a slot of the pool runs outside it.
             let pooled = self.inner.flavor(fuel, true)?;
-            let (flavor, component) = match Flavor::map(&pooled, path) {
-                Ok(component) => (pooled, component),
+            let (flavor, mapped) = match pooled.map(path) {
+                Ok(mapped) => (pooled, mapped),
                 Err(first) => {
                     let unpooled = self.inner.flavor(fuel, false)?;
-                    match Flavor::map(&unpooled, path) {
-                        Ok(component) => (unpooled, component),
+                    match unpooled.map(path) {
+                        Ok(mapped) => (unpooled, mapped),
                         Err(_) => return Err(first),
                     }
                 }
             };
-            let pre = lock(&flavor.linker).instantiate_pre(&component)?;
-            let inner = ProgramInner::new(self.inner.clone(), flavor, pre, &component, functions)?;
+            let machine = self.inner.clone();
+            let inner = match mapped {
+                Mapped::Component(component) => {
+                    let pre = lock(&flavor.linker).instantiate_pre(&component)?;
+                    ProgramInner::of_component(machine, flavor, pre, &component, functions)?
+                }
+                Mapped::Module(module) => {
+                    let pre = flavor.module_linker.instantiate_pre(&module)?;
+                    ProgramInner::of_module(machine, flavor, pre, &module, functions)?
+                }
+            };
             Ok(Box::new(Program::new(inner)))
         })
     }
@@ -158,19 +175,32 @@ impl MachineInner {
         for (interface, functions) in lock(&self.capabilities).iter() {
             capability::add_to_linker(&mut linker, interface, functions)?;
         }
+        let mut module_linker = wasmtime::Linker::new(&engine);
+        wasi01::add_to_linker(&mut module_linker)?;
         self.ticker.add(engine.clone());
-        let flavor = Arc::new(Flavor { engine, fuel, linker: Mutex::new(linker) });
+        let linker = Mutex::new(linker);
+        let flavor = Arc::new(Flavor { engine, fuel, linker, module_linker });
         flavors.insert((fuel, pooled), flavor.clone());
         Ok(flavor)
     }
 }
 
 impl Flavor {
-    fn map(&self, path: &str) -> Result<Component> {
+    fn map(&self, path: &str) -> Result<Mapped> {
         // SAFETY: the caller has checked that the file is what Belljar's own compiler wrote, and
         // hands over a name of the very descriptor it checked; files of the code cache are
         // replaced and never changed in place.
-        unsafe { Component::deserialize_file(&self.engine, path) }
+        unsafe {
+            match Engine::detect_precompiled_file(path)? {
+                Some(Precompiled::Component) => {
+                    Ok(Mapped::Component(Component::deserialize_file(&self.engine, path)?))
+                }
+                Some(Precompiled::Module) => {
+                    Ok(Mapped::Module(Module::deserialize_file(&self.engine, path)?))
+                }
+                None => bail!("this is no compiled code"),
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::files::FileUse;
 use crate::http::Hooks;
 use crate::limits::{Limiter, MemoryBudget};
 use crate::stdio::{self, Output};
+use crate::wasi01::Wasi01;
 use cxx::SharedPtr;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -28,6 +29,7 @@ pub struct State {
     pub limiter: Limiter,
     pub files: Arc<FileUse>,
     pub control: Arc<Control>,
+    pub wasi01: Wasi01,
     clocks: Clocks,
     inherit_stdio: bool,
     /// Built when it is first asked for: most calls ask for nothing.
@@ -55,6 +57,7 @@ impl State {
             limiter: Limiter::new(budget, input.memory),
             files: Arc::new(FileUse::new(input)),
             control,
+            wasi01: Wasi01::default(),
             clocks: Clocks::new(input),
             inherit_stdio: input.inherit_stdio,
             wasi: None,

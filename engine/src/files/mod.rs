@@ -1,4 +1,4 @@
-//! wasi:filesystem, 0.2 and 0.3, over the host's file gate.
+//! wasi:filesystem, 0.2 and 0.3, over the host's file gate; `wasi01/` does 0.1 with the same.
 //!
 //! Every operation on a path is decided and done by the host, which hands back descriptors. Reads
 //! and writes on those run here; each asks first whether the grants have changed, and counts.
@@ -11,7 +11,8 @@ mod streams;
 use crate::bridge::ffi::{CallInput, FileOperation, FileReply, FileRequest, FileStatus, Host};
 use crate::state::State;
 use cxx::SharedPtr;
-pub use file::OpenFile;
+pub use file::{OpenFile, Place, READ_LIMIT};
+pub use p2::now;
 use rustix::io::Errno;
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
@@ -219,8 +220,13 @@ impl Files {
         Files { host, counts }
     }
 
+    /// How many files a guest may have open.
+    pub fn allowed(&self) -> usize {
+        self.counts.handles_allowed as usize
+    }
+
     /// The granted folders, with the paths at which the guest finds them.
-    fn preopens(&self) -> Vec<(Descriptor, String)> {
+    pub fn preopens(&self) -> Vec<(Descriptor, String)> {
         let preopens = self.host.preopens().into_iter().map(|preopen| {
             let (mount, writable) = (preopen.mount, preopen.writable);
             let directory = Directory { mount, path: ".".into(), writable };
@@ -248,7 +254,7 @@ impl Files {
         }
     }
 
-    async fn open(&self, base: &Directory, path: &str, how: OpenHow) -> io::Result<Descriptor> {
+    pub async fn open(&self, base: &Directory, path: &str, how: OpenHow) -> io::Result<Descriptor> {
         let count = self.counts.open()?;
         let joined = base.join(path)?;
         let mut request = request(FileOperation::Open, base.mount, joined.clone());
@@ -277,28 +283,30 @@ impl Files {
     }
 
     /// A directory opened for reading its entries, which is a handle like an open file.
-    async fn read_entries(&self, directory: &Directory) -> io::Result<EntryReader> {
+    pub async fn read_entries(&self, directory: &Directory) -> io::Result<EntryReader> {
         let count = self.counts.open()?;
         let mut request = request(FileOperation::Open, directory.mount, directory.path.clone());
         request.directory = true;
         request.read = true;
         request.follow = true;
-        let opened = self.ask(request).await?.descriptor.ok_or_else(|| error(Errno::IO))?;
+        let reply = self.ask(request).await?;
+        let opened = reply.descriptor.ok_or_else(|| error(Errno::IO))?;
         Ok(EntryReader {
+            device: reply.status.device,
             rest: Some(Box::new(entries(opened)?)),
             read: VecDeque::new(),
             _count: count,
         })
     }
 
-    async fn status(&self, descriptor: &Descriptor) -> io::Result<FileStatus> {
+    pub async fn status(&self, descriptor: &Descriptor) -> io::Result<FileStatus> {
         match descriptor {
             Descriptor::File(file) => file.status().await,
             Descriptor::Directory(directory) => self.status_at(directory, true, ".").await,
         }
     }
 
-    async fn status_at(
+    pub async fn status_at(
         &self,
         base: &Directory,
         follow: bool,
@@ -309,7 +317,7 @@ impl Files {
         Ok(self.ask(request).await?.status)
     }
 
-    async fn set_times_at(
+    pub async fn set_times_at(
         &self,
         base: &Directory,
         follow: bool,
@@ -323,7 +331,7 @@ impl Files {
         self.ask(request).await.map(drop)
     }
 
-    async fn set_times(&self, descriptor: &Descriptor, times: (i64, i64)) -> io::Result<()> {
+    pub async fn set_times(&self, descriptor: &Descriptor, times: (i64, i64)) -> io::Result<()> {
         match descriptor {
             Descriptor::File(file) => file.set_times(times).await,
             Descriptor::Directory(directory) => {
@@ -333,7 +341,7 @@ impl Files {
     }
 
     /// An operation that needs nothing but its path.
-    async fn change(
+    pub async fn change(
         &self,
         operation: FileOperation,
         base: &Directory,
@@ -343,7 +351,7 @@ impl Files {
     }
 
     /// A rename or a link.
-    async fn move_to(
+    pub async fn move_to(
         &self,
         operation: FileOperation,
         follow: bool,
@@ -357,13 +365,13 @@ impl Files {
         self.ask(request).await.map(drop)
     }
 
-    async fn symbolic_link(&self, base: &Directory, target: &str, path: &str) -> io::Result<()> {
+    pub async fn symbolic_link(&self, base: &Directory, target: &str, path: &str) -> io::Result<()> {
         let mut request = request(FileOperation::SymbolicLink, base.mount, base.join(path)?);
         request.target = target.to_owned();
         self.ask(request).await.map(drop)
     }
 
-    async fn read_link(&self, base: &Directory, path: &str) -> io::Result<String> {
+    pub async fn read_link(&self, base: &Directory, path: &str) -> io::Result<String> {
         let request = request(FileOperation::ReadLink, base.mount, base.join(path)?);
         Ok(self.ask(request).await?.target)
     }
@@ -374,7 +382,7 @@ impl Files {
     }
 
     /// Two numbers that are the same for the same file within this call and tell nothing else.
-    fn identity(&self, status: &FileStatus) -> (u64, u64) {
+    pub fn identity(&self, status: &FileStatus) -> (u64, u64) {
         let hash = |salt: u8| self.counts.hasher.hash_one((salt, status.device, status.inode));
         (hash(0), hash(1))
     }
@@ -385,14 +393,16 @@ fn file_type(mode: u32) -> rustix::fs::FileType {
 }
 
 /// An entry of a directory.
-struct Entry {
-    name: String,
-    kind: rustix::fs::FileType,
+pub struct Entry {
+    pub name: String,
+    pub kind: rustix::fs::FileType,
+    inode: u64,
 }
 
 /// A directory that is being read, a few entries at a time: what a guest does not ask for takes no
 /// memory, and no thread waits for it to ask.
-struct EntryReader {
+pub struct EntryReader {
+    device: u64,
     /// Absent at the end, and while a thread reads.
     rest: Option<Box<dyn Iterator<Item = io::Result<Entry>> + Send>>,
     read: VecDeque<io::Result<Entry>>,
@@ -400,7 +410,7 @@ struct EntryReader {
 }
 
 impl EntryReader {
-    async fn next(&mut self) -> Option<io::Result<Entry>> {
+    pub async fn next(&mut self) -> Option<io::Result<Entry>> {
         if self.read.is_empty()
             && let Some(mut rest) = self.rest.take()
         {
@@ -415,6 +425,11 @@ impl EntryReader {
         }
         self.read.pop_front()
     }
+
+    /// As much of an entry's status as tells it from others.
+    pub fn status_of(&self, entry: &Entry) -> FileStatus {
+        FileStatus { device: self.device, inode: entry.inode, ..FileStatus::default() }
+    }
 }
 
 /// Reads the entries of an open directory, without itself and its parent. Blocks. Nothing is opened
@@ -424,7 +439,11 @@ fn entries(directory: OwnedFd) -> io::Result<impl Iterator<Item = io::Result<Ent
     Ok(entries.filter_map(|entry| match entry {
         Ok(entry) => match entry.file_name().to_str() {
             Ok("." | "..") => None,
-            Ok(name) => Some(Ok(Entry { name: name.to_owned(), kind: entry.file_type() })),
+            Ok(name) => Some(Ok(Entry {
+                name: name.to_owned(),
+                kind: entry.file_type(),
+                inode: entry.ino(),
+            })),
             Err(_) => Some(Err(error(Errno::ILSEQ))),
         },
         Err(code) => Some(Err(error(code))),

@@ -80,7 +80,7 @@ fn status(status: &FileStatus) -> DescriptorStat {
 }
 
 /// The time now, in the form that the host takes.
-pub(super) fn now() -> i64 {
+pub fn now() -> i64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
 }

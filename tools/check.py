@@ -60,6 +60,12 @@ STEPS = [
     ),
     Step("e2e", "MCP clients, command line", "python3 tests/e2e/run.py", needs=("examples",)),
     Step(
+        "wasi01",
+        "WASI 0.1 in two engines",
+        f"python3 tests/wasi01/run.py --belljar {BELLJAR}",
+        needs=("examples",),
+    ),
+    Step(
         "documents",
         "the documents hold to the tree",
         f"python3 tools/check_promises.py && python3 tools/check_docs.py --belljar {BELLJAR}",

@@ -4,9 +4,9 @@ use crate::config::{Allocation, engine_config};
 use crate::describe::{Kind, describe, describe_core};
 use crate::module::Outline;
 use crate::wrap;
+use std::borrow::Cow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use wasm_encoder::Encode as _;
-use std::borrow::Cow;
 use wasmparser::Parser;
 use wasmtime::{Engine, Error, Result, bail, format_err};
 use wit_parser::{PackageMetadata, Resolve};
@@ -66,7 +66,11 @@ pub fn compile(bytes: &[u8], fuel: bool) -> Result<Box<Compiled>> {
         }
         let outline = Outline::read(&binary)?;
         if wrap::is_for(&outline)? {
-            return compile_component(&engine, Kind::Module, &wrap::to_component(&binary, &outline)?);
+            return compile_component(
+                &engine,
+                Kind::Module,
+                &wrap::to_component(&binary, &outline)?,
+            );
         }
         // What is wrong with a module is said of the module, before anything is said of its code.
         let description = describe_core(&outline, &binary)?;

@@ -63,9 +63,7 @@ impl Outline {
                         outline.exports.push((export.name.into(), export.kind, export.index));
                     }
                 }
-                Payload::CustomSection(section)
-                    if section.name().starts_with("component-type") =>
-                {
+                Payload::CustomSection(section) if section.name().starts_with("component-type") => {
                     outline.component_type = true;
                 }
                 _ => {}
@@ -103,7 +101,9 @@ impl Outline {
                 );
             }
             let Some(of_function) = wasi01::interfaces(name) else {
-                bail!("the module imports \"{name}\" from \"{module}\", which has no such function");
+                bail!(
+                    "the module imports \"{name}\" from \"{module}\", which has no such function"
+                );
             };
             interfaces.extend(of_function);
         }

@@ -27,6 +27,12 @@ pub enum Place {
     End,
 }
 
+/// Refuses what is no place in any file. The system takes some such numbers to mean the descriptor's
+/// own position, which all that a guest does with it would share.
+fn is_place(offset: u64) -> io::Result<()> {
+    if i64::try_from(offset).is_ok() { Ok(()) } else { Err(error(Errno::INVAL)) }
+}
+
 impl OpenFile {
     pub(super) fn new(descriptor: OwnedFd, how: OpenHow, files: Files, count: HandleCount) -> Self {
         OpenFile {
@@ -62,6 +68,9 @@ impl OpenFile {
         if !self.read {
             return Some(Err(error(Errno::BADF)));
         }
+        if let Err(error) = is_place(offset) {
+            return Some(Err(error));
+        }
         if self.files.host.grants_changed() {
             return None;
         }
@@ -95,6 +104,9 @@ impl OpenFile {
     /// Writes all of `bytes`.
     pub async fn write(&self, bytes: bytes::Bytes, place: Place) -> io::Result<usize> {
         self.writable()?;
+        if let Place::At(offset) = place {
+            is_place(offset)?;
+        }
         self.files.still_granted().await?;
         let counts = self.files.counts.clone();
         let descriptor = self.descriptor.clone();

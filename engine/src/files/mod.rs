@@ -341,16 +341,32 @@ impl Files {
     }
 
     /// An operation that needs nothing but its path.
+    ///
+    /// As on Linux, slashes at the end say that a directory is meant: it can be made and removed by
+    /// such a name, and not be unlinked.
     pub async fn change(
         &self,
         operation: FileOperation,
         base: &Directory,
         path: &str,
     ) -> io::Result<()> {
+        let (path, as_directory) = without_slashes(path);
+        if as_directory && operation == FileOperation::Unlink {
+            self.expect_directory(base, path).await?;
+            return Err(error(Errno::ISDIR));
+        }
         self.ask(request(operation, base.mount, base.join(path)?)).await.map(drop)
     }
 
-    /// A rename or a link.
+    /// What is not there, or is no directory, cannot be meant by a name that ends in a slash.
+    async fn expect_directory(&self, base: &Directory, path: &str) -> io::Result<()> {
+        match file_type(self.status_at(base, false, path).await?.mode) {
+            rustix::fs::FileType::Directory => Ok(()),
+            _ => Err(error(Errno::NOTDIR)),
+        }
+    }
+
+    /// A rename or a link. Only a directory is renamed from or to a name that ends in a slash.
     pub async fn move_to(
         &self,
         operation: FileOperation,
@@ -358,14 +374,32 @@ impl Files {
         from: (&Directory, &str),
         to: (&Directory, &str),
     ) -> io::Result<()> {
-        let mut request = request(operation, from.0.mount, from.0.join(from.1)?);
+        let (mut from_path, mut to_path) = (from.1, to.1);
+        if operation == FileOperation::Rename {
+            let from_slashes = without_slashes(from_path);
+            let to_slashes = without_slashes(to_path);
+            (from_path, to_path) = (from_slashes.0, to_slashes.0);
+            if from_slashes.1 || to_slashes.1 {
+                self.expect_directory(from.0, from_path).await?;
+            }
+        }
+        let mut request = request(operation, from.0.mount, from.0.join(from_path)?);
         request.follow = follow;
         request.to_mount = to.0.mount;
-        request.to_path = to.0.join(to.1)?;
+        request.to_path = to.0.join(to_path)?;
         self.ask(request).await.map(drop)
     }
 
-    pub async fn symbolic_link(&self, base: &Directory, target: &str, path: &str) -> io::Result<()> {
+    pub async fn symbolic_link(
+        &self,
+        base: &Directory,
+        target: &str,
+        path: &str,
+    ) -> io::Result<()> {
+        // As symlink(2) has it: a link has to say something.
+        if target.is_empty() {
+            return Err(error(Errno::NOENT));
+        }
         let mut request = request(FileOperation::SymbolicLink, base.mount, base.join(path)?);
         request.target = target.to_owned();
         self.ask(request).await.map(drop)
@@ -385,6 +419,14 @@ impl Files {
     pub fn identity(&self, status: &FileStatus) -> (u64, u64) {
         let hash = |salt: u8| self.counts.hasher.hash_one((salt, status.device, status.inode));
         (hash(0), hash(1))
+    }
+}
+
+/// A path without slashes at its end, and whether it had any. The root is nothing but slashes.
+fn without_slashes(path: &str) -> (&str, bool) {
+    match path.trim_end_matches('/') {
+        "" => (path, false),
+        bare => (bare, bare.len() < path.len()),
     }
 }
 

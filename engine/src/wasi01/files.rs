@@ -150,12 +150,7 @@ pub fn fd_prestat_get(guest: &mut Guest<'_>, fd: u32, result: Address) -> Answer
     )
 }
 
-pub fn fd_prestat_dir_name(
-    guest: &mut Guest<'_>,
-    fd: u32,
-    at: Address,
-    length: u32,
-) -> Answer<()> {
+pub fn fd_prestat_dir_name(guest: &mut Guest<'_>, fd: u32, at: Address, length: u32) -> Answer<()> {
     let name = match descriptors::of(guest.data_mut()).get(fd)? {
         Descriptor::Directory(open) => open.preopen.clone().ok_or(Errno::NOTDIR)?,
         _ => return Err(Errno::NOTDIR.into()),

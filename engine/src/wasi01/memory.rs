@@ -66,11 +66,7 @@ pub fn bytes<'a>(guest: &'a mut Guest<'_>, part: Part) -> Answer<&'a mut [u8]> {
 }
 
 /// Reads a value of `N` bytes, which is aligned to `alignment`.
-pub fn read<const N: usize>(
-    guest: &mut Guest<'_>,
-    at: Address,
-    alignment: u32,
-) -> Answer<[u8; N]> {
+pub fn read<const N: usize>(guest: &mut Guest<'_>, at: Address, alignment: u32) -> Answer<[u8; N]> {
     aligned(at, alignment)?;
     let mut value = [0; N];
     value.copy_from_slice(bytes(guest, Part { at, length: N as u32 })?);

@@ -52,15 +52,41 @@ pub fn interfaces(function: &str) -> Option<&'static [&'static str]> {
         "proc_exit" => &["wasi:cli/exit"],
         "fd_read" => &["wasi:cli/stdin"],
         "fd_write" => &["wasi:cli/stderr", "wasi:cli/stdout"],
-        "fd_filestat_set_times" | "fd_prestat_dir_name" | "fd_prestat_get" | "fd_readdir"
-        | "path_create_directory" | "path_filestat_get" | "path_filestat_set_times"
-        | "path_link" | "path_open" | "path_readlink" | "path_remove_directory"
-        | "path_rename" | "path_symlink" | "path_unlink_file" => FILES,
-        "fd_advise" | "fd_allocate" | "fd_close" | "fd_datasync" | "fd_fdstat_get"
-        | "fd_fdstat_set_flags" | "fd_fdstat_set_rights" | "fd_filestat_get"
-        | "fd_filestat_set_size" | "fd_pread" | "fd_pwrite" | "fd_renumber" | "fd_seek"
-        | "fd_sync" | "fd_tell" | "proc_raise" | "sched_yield" | "sock_accept" | "sock_recv"
-        | "sock_send" | "sock_shutdown" => &[],
+        "fd_filestat_set_times"
+        | "fd_prestat_dir_name"
+        | "fd_prestat_get"
+        | "fd_readdir"
+        | "path_create_directory"
+        | "path_filestat_get"
+        | "path_filestat_set_times"
+        | "path_link"
+        | "path_open"
+        | "path_readlink"
+        | "path_remove_directory"
+        | "path_rename"
+        | "path_symlink"
+        | "path_unlink_file" => FILES,
+        "fd_advise"
+        | "fd_allocate"
+        | "fd_close"
+        | "fd_datasync"
+        | "fd_fdstat_get"
+        | "fd_fdstat_set_flags"
+        | "fd_fdstat_set_rights"
+        | "fd_filestat_get"
+        | "fd_filestat_set_size"
+        | "fd_pread"
+        | "fd_pwrite"
+        | "fd_renumber"
+        | "fd_seek"
+        | "fd_sync"
+        | "fd_tell"
+        | "proc_raise"
+        | "sched_yield"
+        | "sock_accept"
+        | "sock_recv"
+        | "sock_send"
+        | "sock_shutdown" => &[],
         _ => return None,
     })
 }

@@ -58,7 +58,7 @@ pub async fn path_filestat_set_times(
     Ok(files_of(guest).set_times_at(&base, follow, &path, times).await?)
 }
 
-/// A rename or a link, from one place to another.
+/// A rename or a link, from one place to another. Neither follows a link in the last place.
 pub async fn move_to(
     guest: &mut Guest<'_>,
     operation: FileOperation,
@@ -66,10 +66,12 @@ pub async fn move_to(
     (fd, path): (u32, PathAt),
     (to_fd, to_path): (u32, PathAt),
 ) -> Answer<()> {
-    let follow = layout::follows(flags)?;
+    if layout::follows(flags)? {
+        return Err(Errno::INVAL.into());
+    }
     let (from, to) = (place(guest, fd, path)?, place(guest, to_fd, to_path)?);
     let (from, to) = ((&from.0, &*from.1), (&to.0, &*to.1));
-    Ok(files_of(guest).move_to(operation, follow, from, to).await?)
+    Ok(files_of(guest).move_to(operation, false, from, to).await?)
 }
 
 /// What `path_open` is told apart from the path.

@@ -4,13 +4,13 @@ use super::errno::{Answer, Errno};
 use super::memory::{self, Address, Guest};
 use crate::state::State;
 use wasmtime::Error;
+use wasmtime_wasi::I32Exit;
 use wasmtime_wasi::cli::WasiCliView as _;
 use wasmtime_wasi::clocks::WasiClocksView as _;
 use wasmtime_wasi::p2::bindings::cli::environment::Host as _;
 use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
 use wasmtime_wasi::p2::bindings::random::random::Host as _;
 use wasmtime_wasi::random::WasiRandomView as _;
-use wasmtime_wasi::I32Exit;
 
 /// Random bytes that are made at once.
 const RANDOM_PIECE: u32 = 64 << 10;

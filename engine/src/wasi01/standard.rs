@@ -34,11 +34,8 @@ impl Streams {
     /// The streams that `open` has opened.
     pub fn all(
         &mut self,
-    ) -> (
-        Option<&mut DynInputStream>,
-        Option<&mut DynOutputStream>,
-        Option<&mut DynOutputStream>,
-    ) {
+    ) -> (Option<&mut DynInputStream>, Option<&mut DynOutputStream>, Option<&mut DynOutputStream>)
+    {
         (self.input.as_mut(), self.output.as_mut(), self.error.as_mut())
     }
 }

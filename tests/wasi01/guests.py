@@ -9,10 +9,17 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from toolchain.setup import DEFAULT_FOLDER, BuildError, Toolchain, install_npm_packages
+from toolchain.setup import (
+    DEBIAN_CARGO,
+    DEFAULT_FOLDER,
+    BuildError,
+    Toolchain,
+    install_npm_packages,
+)
 
 HERE = Path(__file__).resolve().parent
 C_FLAGS = ("--target=wasm32-wasi", "-Wall", "-Wextra", "-Werror")
+RUST_TARGET = "wasm32-wasip1"
 VARIABLES = {"a": "text", "b": 'a "quoted" text', "c": "x=y"}
 TEXTS = {"a.txt": "one two, two three-four five\n", "b.txt": "six seven eight\n" * 20_000}
 
@@ -100,10 +107,28 @@ def build_assemblyscript(toolchain: Toolchain, module: Path) -> None:
     run([toolchain.node, compiler, "main.ts", *flags, "-o", module], packages.parent)
 
 
+def build_rust(toolchain: Toolchain, module: Path) -> None:
+    """With Debian's rustc, which has the standard library as source, or another that has it built."""
+    target = toolchain.folder / "cargo-target"
+    command = [toolchain.cargo, "build", "--locked", "--release", "--quiet", "--target", RUST_TARGET]
+    environment = toolchain.cargo_environment | {"CARGO_TARGET_DIR": str(target)}
+    if toolchain.cargo == DEBIAN_CARGO:
+        command += ["-Zbuild-std=std,panic_abort"]
+        environment |= {
+            "RUSTC_BOOTSTRAP": "1",
+            # With clang and Debian's wasi-libc, which has an older name for the target.
+            "CARGO_TARGET_WASM32_WASIP1_LINKER": "clang-19",
+            "RUSTFLAGS": "-Clink-self-contained=no -Clink-arg=--target=wasm32-wasi",
+        }
+    run(command, HERE / "languages" / "rust", environment)
+    shutil.copy(target / RUST_TARGET / "release" / "words.wasm", module)
+
+
 LANGUAGES = {
     "assemblyscript": (build_assemblyscript, "the names of a folder, and 40,000 texts that are kept"),
     "cpp": (build_cpp, "words counted with libc++, and 24 MiB that are kept"),
     "go": (build_go, "words counted with regexp, json and goroutines, and 48 MiB that are kept"),
+    "rust": (build_rust, "words counted with std, and files made, moved and removed"),
 }
 
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <sqlite3.h>
 
+#include <cerrno>
 #include <chrono>
 #include <utility>
 
@@ -16,14 +17,38 @@ namespace {
 /// How long a writer waits for another process's transaction.
 constexpr std::chrono::milliseconds busy_time{10'000};
 
+/// A write-ahead log that grew beyond this while somebody read is cut when it is used anew.
+constexpr int kept_write_ahead_log = 4 << 20;
+
+/// Stands between what was done and why it failed.
+constexpr std::string_view before_cause = ": ";
+
+std::string cause(sqlite3* connection) {
+  const int code = sqlite3_extended_errcode(connection) & 0xFF;
+  if (code == SQLITE_BUSY) return "another process holds it";
+  if (code == SQLITE_FULL) return "no space is left on the disk";
+  if (code == SQLITE_READONLY) return "it may not be written to";
+  if (code == SQLITE_IOERR) {
+    const int error = sqlite3_system_errno(connection);
+    if (error == EFBIG) return "this process may not make its files any larger (ulimit -f)";
+    return error != 0 ? errno_text(error) : std::string("the disk failed");
+  }
+  return sqlite3_errmsg(connection);
+}
+
 std::unexpected<Error> failed(sqlite3* connection, std::string_view doing) {
-  const int code = sqlite3_extended_errcode(connection);
-  const bool busy = (code & 0xFF) == SQLITE_BUSY;
-  return fail(busy ? ErrorCode::unavailable : ErrorCode::storage, "the state database: {}: {}",
-              doing, busy ? "another process holds it" : sqlite3_errmsg(connection));
+  const bool busy = (sqlite3_extended_errcode(connection) & 0xFF) == SQLITE_BUSY;
+  return fail(busy ? ErrorCode::unavailable : ErrorCode::storage, "the state database: {}{}{}",
+              doing, before_cause, cause(connection));
 }
 
 }  // namespace
+
+std::string_view cause_of(const Error& failure) {
+  const std::string_view message = failure.message();
+  const std::size_t last = message.rfind(before_cause);
+  return last == std::string_view::npos ? message : message.substr(last + before_cause.size());
+}
 
 void Statement::Finalize::operator()(sqlite3_stmt* statement) const { sqlite3_finalize(statement); }
 
@@ -147,6 +172,10 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& pa
             "PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
             "PRAGMA trusted_schema = OFF; PRAGMA wal_autocheckpoint = 256;");
       }
+      if (ready) {
+        ready =
+            database->execute(fmt::format("PRAGMA journal_size_limit = {}", kept_write_ahead_log));
+      }
     }
     if (ready) ready = database->migrate(migrations, mode);
   }
@@ -168,6 +197,10 @@ Result<void> Database::execute(std::string_view sql) {
     return failed(connection_.get(), "a statement failed");
   }
   return {};
+}
+
+void Database::wait_for_others(std::chrono::milliseconds time) {
+  sqlite3_busy_timeout(connection_.get(), static_cast<int>(time.count()));
 }
 
 Result<void> Database::use_write_ahead_log() {

@@ -1,6 +1,7 @@
 // SQLite, with errors as values and schema versions that only go up.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
@@ -18,6 +19,9 @@ struct sqlite3_stmt;
 namespace belljar::store {
 
 class Database;
+
+/// The part of a database's failure that says why: what the disk or the other process did.
+[[nodiscard]] std::string_view cause_of(const Error& failure);
 
 /// A prepared statement. Bind with `bind`, then `step` until it says that there are no more rows.
 /// Errors stick: the first one is what `step` reports.
@@ -75,6 +79,9 @@ class Database {
 
   [[nodiscard]] Result<Statement> prepare(std::string_view sql);
   [[nodiscard]] Result<void> execute(std::string_view sql);
+  /// How long statements wait for another process's transaction from now on; ten seconds until
+  /// this is called.
+  void wait_for_others(std::chrono::milliseconds time);
 
   [[nodiscard]] std::unique_lock<std::mutex> lock() { return std::unique_lock(mutex_); }
 

@@ -2,7 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <utility>
 
 #include "policy/snapshot.h"
@@ -11,9 +13,6 @@
 
 namespace belljar::store {
 namespace {
-
-/// Requests that are kept; older ones make room.
-constexpr std::int64_t maximum_requests = 1'000;
 
 std::int64_t to_number(WallTime time) { return time.time_since_epoch().count(); }
 
@@ -52,6 +51,10 @@ StoredRequest read_request(const Statement& row) {
           .times = row.number(7)};
 }
 
+/// How a request ended, as the database has it.
+constexpr std::string_view answered_name = "answered";
+constexpr std::string_view ran_out_name = "ran out";
+
 constexpr std::string_view request_columns =
     "id, component, digest, grant_text, reason, first_at, last_at, times";
 
@@ -68,6 +71,65 @@ Result<std::vector<std::string>> answered_by(const policy::Grant& grant) {
     texts.push_back(policy::storage_grant(policy::unknown_folder, rule.guest, write).text());
   }
   return texts;
+}
+
+/// Takes the requests of these ids out, and remembers what became of them.
+Result<void> end_requests(Database& database, std::span<const std::string> ids,
+                          std::string_view how, std::int64_t now) {
+  if (ids.empty()) return {};
+  BELLJAR_TRY(
+      Statement end,
+      database.prepare("INSERT OR REPLACE INTO ended_requests SELECT id, component, digest, "
+                       "?, ? FROM requests WHERE id = ? RETURNING component"));
+  BELLJAR_TRY(Statement remove, database.prepare("DELETE FROM requests WHERE id = ?"));
+  std::string component;
+  for (const std::string& id : ids) {
+    end.reset();
+    BELLJAR_TRY(const bool row, end.bind(how).bind(now).bind(id).step());
+    if (row) component = end.text(0);
+    end.reset();
+    remove.reset();
+    BELLJAR_CHECK(remove.bind(id).run());
+  }
+  BELLJAR_TRY(Statement trim,
+              database.prepare("DELETE FROM ended_requests WHERE id IN (SELECT id FROM "
+                               "ended_requests WHERE component = ? ORDER BY ended_at DESC, rowid "
+                               "DESC LIMIT -1 OFFSET ?)"));
+  return trim.bind(component).bind(requests_of_component).run();
+}
+
+/// The ids that a query gives.
+Result<std::vector<std::string>> read_ids(Statement& rows) {
+  std::vector<std::string> ids;
+  while (true) {
+    BELLJAR_TRY(const bool row, rows.step());
+    if (!row) return ids;
+    ids.push_back(rows.text(0));
+  }
+}
+
+/// Ends the requests for these permissions, which a person has given.
+Result<void> answer_requests(Database& database, const ComponentKey& component,
+                             std::span<const std::string> texts, std::int64_t now) {
+  std::vector<std::string> ids;
+  BELLJAR_TRY(Statement find, database.prepare("SELECT id FROM requests WHERE component = ? AND "
+                                               "digest = ? AND grant_text = ?"));
+  for (const std::string& text : texts) {
+    find.reset();
+    BELLJAR_TRY(auto found, read_ids(find.bind(component.name).bind(component.digest).bind(text)));
+    std::move(found.begin(), found.end(), std::back_inserter(ids));
+  }
+  return end_requests(database, ids, answered_name, now);
+}
+
+/// How many requests of a component wait; of all components, if none is named.
+Result<std::int64_t> count_requests(Database& database, const std::string& component) {
+  const std::string_view of_one = component.empty() ? "" : " WHERE component = ?";
+  BELLJAR_TRY(Statement count,
+              database.prepare(fmt::format("SELECT count(*) FROM requests{}", of_one)));
+  if (!component.empty()) count.bind(component);
+  BELLJAR_CHECK(count.step());
+  return count.number(0);
 }
 
 }  // namespace
@@ -99,12 +161,7 @@ Result<std::int64_t> Grants::add(const ComponentKey& component, const policy::Gr
     BELLJAR_CHECK(insert.step());
     id = insert.number(0);
     insert.reset();
-    BELLJAR_TRY(Statement settle, database.prepare("DELETE FROM requests WHERE component = ? AND "
-                                                   "digest = ? AND grant_text = ?"));
-    for (const std::string& text : answered) {
-      settle.reset();
-      BELLJAR_CHECK(settle.bind(component.name).bind(component.digest).bind(text).run());
-    }
+    BELLJAR_CHECK(answer_requests(database, component, answered, now));
     BELLJAR_CHECK(transaction.commit());
   }
   state_.epoch().advance();
@@ -289,30 +346,48 @@ Result<bool> Grants::use_up(const std::vector<std::int64_t>& counted) {
   return true;
 }
 
-Result<std::string> Grants::note_request(const ComponentKey& component, const policy::Grant& grant,
-                                         std::string_view reason) {
+Result<Grants::Noted> Grants::note_requests(const ComponentKey& component,
+                                            std::span<const Wish> wishes) {
   Database& database = state_.database();
   const auto lock = database.lock();
   const std::int64_t now = to_number(state_.clock().now());
   BELLJAR_TRY(Transaction transaction, Transaction::begin(database));
+  BELLJAR_TRY(const std::int64_t own_before, count_requests(database, component.name));
+  BELLJAR_TRY(const std::int64_t before, count_requests(database, {}));
+  Noted noted;
   BELLJAR_TRY(Statement insert,
               database.prepare(
                   "INSERT INTO requests VALUES (?, ?, ?, ?, ?, ?, ?, 1) "
                   "ON CONFLICT (component, digest, grant_text) DO UPDATE SET times = times + 1, "
                   "last_at = excluded.last_at RETURNING id"));
-  // Short enough to be typed: it names a request and gives no right.
-  insert.bind("r-" + to_hex(random_bytes<4>())).bind(component.name).bind(component.digest);
-  insert.bind(grant.text()).bind(one_line(reason, 300)).bind(now).bind(now);
-  BELLJAR_CHECK(insert.step());
-  std::string id = insert.text(0);
+  for (const Wish& wish : wishes) {
+    insert.reset();
+    // Short enough to be typed: it names a request and gives no right.
+    insert.bind("r-" + to_hex(random_bytes<4>())).bind(component.name).bind(component.digest);
+    insert.bind(wish.grant.text()).bind(one_line(wish.reason, 300)).bind(now).bind(now);
+    BELLJAR_CHECK(insert.step());
+    noted.ids.push_back(insert.text(0));
+  }
   insert.reset();
-  BELLJAR_TRY(
-      Statement trim,
-      database.prepare("DELETE FROM requests WHERE id NOT IN (SELECT id FROM requests ORDER "
-                       "BY last_at DESC LIMIT ?)"));
-  BELLJAR_CHECK(trim.bind(maximum_requests).run());
+  BELLJAR_TRY(const std::int64_t own, count_requests(database, component.name));
+  const std::int64_t all = before - own_before + own;
+  // What is kept of others stays, so that the room in all is this component's own to make.
+  const std::int64_t room =
+      std::min(requests_of_component, std::max<std::int64_t>(0, own - (all - requests_in_all)));
+  if (room == 0) {
+    return fail(ErrorCode::unavailable,
+                "{} requests wait for a person already, and there is room for no more; belljar "
+                "policy show lists them",
+                before);
+  }
+  BELLJAR_TRY(Statement oldest,
+              database.prepare("SELECT id FROM requests WHERE component = ? ORDER BY last_at DESC, "
+                               "rowid DESC LIMIT -1 OFFSET ?"));
+  BELLJAR_TRY(noted.ran_out, read_ids(oldest.bind(component.name).bind(room)));
+  BELLJAR_CHECK(end_requests(database, noted.ran_out, ran_out_name, now));
+  oldest.reset();
   BELLJAR_CHECK(transaction.commit());
-  return id;
+  return noted;
 }
 
 Result<std::vector<StoredRequest>> Grants::requests() const {
@@ -336,6 +411,20 @@ Result<std::optional<StoredRequest>> Grants::request(std::string_view id) const 
   BELLJAR_TRY(const bool found, row.step());
   if (!found) return std::nullopt;
   return read_request(row);
+}
+
+Result<std::optional<EndedRequest>> Grants::ended_request(std::string_view id) const {
+  const auto lock = state_.database().lock();
+  BELLJAR_TRY(Statement row,
+              state_.database().prepare(
+                  "SELECT component, digest, how, ended_at FROM ended_requests WHERE id = ?"));
+  row.bind(id);
+  BELLJAR_TRY(const bool found, row.step());
+  if (!found) return std::nullopt;
+  return EndedRequest{.component = {row.text(0), row.text(1)},
+                      .how = row.text(2) == answered_name ? EndedRequest::How::answered
+                                                          : EndedRequest::How::ran_out,
+                      .at = to_time(row.number(3))};
 }
 
 }  // namespace belljar::store

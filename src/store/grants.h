@@ -68,6 +68,25 @@ struct StoredRequest {
   std::int64_t times = 0;
 };
 
+/// What a component misses or an agent asks for, with the reason.
+struct Wish {
+  policy::Grant grant;
+  std::string reason;
+};
+
+/// A request that does not wait any more.
+struct EndedRequest {
+  ComponentKey component;
+  enum class How { answered, ran_out } how = How::ran_out;
+  WallTime at;
+};
+
+/// The requests of one component that are kept, whatever its content: a newer one makes the
+/// component's own oldest run out, and never another's.
+inline constexpr std::int64_t requests_of_component = 256;
+/// The requests that are kept in all. A component that has none then can note none.
+inline constexpr std::int64_t requests_in_all = 16'384;
+
 /// Reads and writes permissions. Every change is durable before it returns, and moves the grant
 /// epoch on. Any thread.
 class Grants {
@@ -114,12 +133,20 @@ class Grants {
   /// none left, because another process was faster or it was taken back.
   [[nodiscard]] Result<bool> use_up(const std::vector<std::int64_t>& counted);
 
-  /// Notes what was asked for and gives its id. The same wish has the same id again.
-  [[nodiscard]] Result<std::string> note_request(const ComponentKey& component,
-                                                 const policy::Grant& grant,
-                                                 std::string_view reason);
+  struct Noted {
+    /// The id of each wish. The same wish has the same id again, as long as it waits.
+    std::vector<std::string> ids;
+    /// Requests of this component that ran out, to make room.
+    std::vector<std::string> ran_out;
+  };
+  /// Notes what was asked for, in one transaction.
+  [[nodiscard]] Result<Noted> note_requests(const ComponentKey& component,
+                                            std::span<const Wish> wishes);
   [[nodiscard]] Result<std::vector<StoredRequest>> requests() const;
   [[nodiscard]] Result<std::optional<StoredRequest>> request(std::string_view id) const;
+  /// What became of a request that does not wait any more. The last 256 of each component are
+  /// known.
+  [[nodiscard]] Result<std::optional<EndedRequest>> ended_request(std::string_view id) const;
 
  private:
   State& state_;

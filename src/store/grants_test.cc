@@ -52,6 +52,14 @@ class GrantsTest : public ::testing::Test {
     EXPECT_TRUE(id) << id.error().describe();
     return id ? *id : 0;
   }
+  /// The id of the request for this permission.
+  std::string note(const ComponentKey& component, const policy::Grant& wanted,
+                   const std::string& reason) {
+    const std::vector<Wish> wishes{{wanted, reason}};
+    const auto noted = grants_->note_requests(component, wishes);
+    EXPECT_TRUE(noted) << noted.error().describe();
+    return noted ? noted->ids.front() : std::string();
+  }
   /// The hosts that the component may ask in this session.
   std::vector<std::string> hosts(std::string_view session = "s1",
                                  const ComponentKey& component = weather) {
@@ -172,7 +180,7 @@ TEST_F(GrantsTest, EveryChangeMovesTheEpochOnAndALookDoesNot) {
   ASSERT_TRUE(grants_->carry_over(weather, {"weather", "bbbb"}));
   EXPECT_TRUE(moved()) << "an upgrade";
   static_cast<void>(hosts());
-  static_cast<void>(*grants_->note_request(weather, grant("network=a.example"), "why"));
+  note(weather, grant("network=a.example"), "why");
   EXPECT_FALSE(moved());
 }
 
@@ -266,7 +274,7 @@ TEST_F(GrantsTest, AnUpgradeCarriesOverWhatAPersonGaveAndNotWhatWasTakenBack) {
 // Requests.
 
 TEST_F(GrantsTest, ARequestGivesNoRight) {
-  const std::string id = *grants_->note_request(weather, grant("network=api.example"), "please");
+  const std::string id = note(weather, grant("network=api.example"), "please");
   EXPECT_THAT(id, ::testing::MatchesRegex("r-[0-9a-f]{8}"));
   EXPECT_THAT(hosts(), IsEmpty());
   const auto request = *grants_->request(id);
@@ -276,10 +284,10 @@ TEST_F(GrantsTest, ARequestGivesNoRight) {
 }
 
 TEST_F(GrantsTest, TheSameWishIsTheSameRequestCounted) {
-  const std::string id = *grants_->note_request(weather, grant("network=api.example"), "a");
+  const std::string id = note(weather, grant("network=api.example"), "a");
   clock_.advance(std::chrono::seconds(5));
-  EXPECT_EQ(*grants_->note_request(weather, grant("network=api.example"), "b"), id);
-  EXPECT_NE(*grants_->note_request({"weather", "bbbb"}, grant("network=api.example"), "b"), id);
+  EXPECT_EQ(note(weather, grant("network=api.example"), "b"), id);
+  EXPECT_NE(note({"weather", "bbbb"}, grant("network=api.example"), "b"), id);
   const auto request = **grants_->request(id);
   EXPECT_EQ(request.times, 2);
   EXPECT_EQ(request.last_at - request.first_at, std::chrono::seconds(5));
@@ -287,14 +295,14 @@ TEST_F(GrantsTest, TheSameWishIsTheSameRequestCounted) {
 }
 
 TEST_F(GrantsTest, GrantingAWishSettlesIt) {
-  const std::string id = *grants_->note_request(weather, grant("network=api.example"), "a");
+  const std::string id = note(weather, grant("network=api.example"), "a");
   give("network=api.example");
   EXPECT_EQ(*grants_->request(id), std::nullopt);
 }
 
 TEST_F(GrantsTest, GrantingAFolderSettlesTheWishThatCouldNotNameIt) {
   const auto wish = [&](const std::filesystem::path& host, bool write) {
-    ASSERT_TRUE(grants_->note_request(weather, policy::storage_grant(host, "/data", write), ""));
+    note(weather, policy::storage_grant(host, "/data", write), "");
   };
   wish(policy::unknown_folder, false);
   wish(policy::unknown_folder, true);
@@ -307,8 +315,8 @@ TEST_F(GrantsTest, GrantingAFolderSettlesTheWishThatCouldNotNameIt) {
 
 TEST_F(GrantsTest, AReasonFromAModelCannotFoolTheTerminalItIsShownOn) {
   const std::string id =
-      *grants_->note_request(weather, grant("network=api.example"),
-                             "harmless\n\x1b[2Kyou already agreed\u202E" + std::string(5'000, 'x'));
+      note(weather, grant("network=api.example"),
+           "harmless\n\x1b[2Kyou already agreed\u202E" + std::string(5'000, 'x'));
   const auto request = **grants_->request(id);
   EXPECT_EQ(request.reason.find('\x1b'), std::string::npos);
   EXPECT_EQ(request.reason.find('\n'), std::string::npos);
@@ -316,14 +324,63 @@ TEST_F(GrantsTest, AReasonFromAModelCannotFoolTheTerminalItIsShownOn) {
 }
 
 TEST_F(GrantsTest, AnAgentThatAsksForEverythingFillsNoDisk) {
-  for (int i = 0; i < 1'005; ++i) {
+  std::string first;
+  for (int i = 0; i < requests_of_component + 5; ++i) {
     clock_.advance(std::chrono::seconds(1));
-    ASSERT_TRUE(
-        grants_->note_request(weather, grant("network=h" + std::to_string(i) + ".example"), ""));
+    const auto id = note(weather, grant("network=h" + std::to_string(i) + ".example"), "");
+    if (i == 0) first = id;
   }
   const auto requests = *grants_->requests();
-  EXPECT_EQ(requests.size(), 1'000U);
-  EXPECT_EQ(requests.front().grant_text, "network=h1004.example") << "the newest come first";
+  ASSERT_EQ(requests.size(), static_cast<std::size_t>(requests_of_component));
+  EXPECT_EQ(requests.front().grant_text,
+            "network=h" + std::to_string(requests_of_component + 4) + ".example")
+      << "the newest come first";
+  const auto ended = *grants_->ended_request(first);
+  ASSERT_TRUE(ended) << "an id that was told says what became of it";
+  EXPECT_EQ(ended->how, EndedRequest::How::ran_out);
+  EXPECT_EQ(ended->component.name, "weather");
+}
+
+TEST_F(GrantsTest, A87_AComponentPushesOutItsOwnRequestsAndNoOthers) {
+  const std::string kept = note({"other", "cccc"}, grant("network=api.example"), "needed");
+  std::vector<Wish> wishes;
+  for (int i = 0; i < 64; ++i) {
+    wishes.push_back({grant("network=h" + std::to_string(i) + ".example"), ""});
+  }
+  // Also by other contents of its name.
+  for (int round = 0; round < 40; ++round) {
+    clock_.advance(std::chrono::seconds(1));
+    ASSERT_TRUE(grants_->note_requests({"weather", std::to_string(round)}, wishes));
+  }
+  ASSERT_TRUE(*grants_->request(kept)) << "it was pushed out by another component";
+  EXPECT_EQ(grants_->requests()->size(), static_cast<std::size_t>(requests_of_component) + 1);
+}
+
+TEST_F(GrantsTest, A87_WhereThereIsRoomForNoMoreAComponentStillPushesOutItsOwnOnly) {
+  const std::string own = note(weather, grant("network=api.example"), "");
+  {
+    const auto lock = state_->database().lock();
+    ASSERT_TRUE(state_->database().execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 16383) "
+        "INSERT INTO requests SELECT 'r-' || i, 'c' || (i / 200), 'd', 'network=h' || i, '', 1, 1, "
+        "1 FROM n"));
+  }
+  const std::vector<Wish> wishes{{grant("network=another.example"), ""}};
+  EXPECT_FALSE(grants_->note_requests({"newcomer", "aaaa"}, wishes))
+      << "somebody else's request would have to go";
+  const auto noted = grants_->note_requests(weather, wishes);
+  ASSERT_TRUE(noted) << noted.error().describe();
+  EXPECT_THAT(noted->ran_out, ElementsAre(own));
+  EXPECT_EQ(grants_->requests()->size(), static_cast<std::size_t>(requests_in_all));
+}
+
+TEST_F(GrantsTest, ARequestThatWasGrantedSaysSo) {
+  const std::string id = note(weather, grant("network=api.example"), "a");
+  give("network=api.example");
+  const auto ended = *grants_->ended_request(id);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->how, EndedRequest::How::answered);
+  EXPECT_EQ(*grants_->ended_request("r-00000000"), std::nullopt);
 }
 
 // Crashes and crowds.

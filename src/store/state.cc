@@ -16,7 +16,7 @@ namespace belljar::store {
 namespace {
 
 /// Each entry leads to the next version; entries are never changed once released.
-constexpr std::array<std::string_view, 1> migrations{R"sql(
+constexpr std::array<std::string_view, 2> migrations{R"sql(
 CREATE TABLE components (
   name TEXT PRIMARY KEY,
   reference TEXT NOT NULL,
@@ -72,6 +72,19 @@ CREATE TABLE secrets (
   sealed BLOB NOT NULL,
   set_at INTEGER NOT NULL
 ) STRICT;
+)sql",
+                                                     R"sql(
+CREATE INDEX requests_by_component ON requests (component, last_at);
+
+-- What became of requests that do not wait any more, for who still has their id.
+CREATE TABLE ended_requests (
+  id TEXT PRIMARY KEY,
+  component TEXT NOT NULL,
+  digest TEXT NOT NULL,
+  how TEXT NOT NULL,
+  ended_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ended_requests_by_component ON ended_requests (component, ended_at);
 )sql"};
 
 }  // namespace

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <utility>
 
-#include "audit/writer.h"
+#include "audit/chain.h"
 #include "support/json.h"
 #include "support/result.h"
 
@@ -14,6 +15,9 @@ namespace belljar::audit {
 namespace {
 
 constexpr Bytes body_limit{1 << 20};
+/// Records that are read at once. A reader that is in the middle of a statement keeps the
+/// write-ahead log from being used anew, and whoever takes the records may take their time.
+constexpr std::int64_t page = 512;
 
 StoredRecord read_row(const store::Statement& row) {
   StoredRecord record;
@@ -66,20 +70,45 @@ Result<std::int64_t> Reader::read(const Filter& filter, std::int64_t after, cons
   if (filter.since) {
     sql += fmt::format(" AND time >= {}", filter.since->time_since_epoch().count());
   }
+  const std::string which = sql;
   if (filter.last) {
-    sql = fmt::format("SELECT * FROM ({} ORDER BY rowid DESC LIMIT {}) ORDER BY rowid", sql,
-                      *filter.last);
-  } else {
-    sql += " ORDER BY rowid";
+    BELLJAR_TRY(after, place_before(which, texts, after, *filter.last));
   }
+  sql = fmt::format("{} ORDER BY rowid LIMIT {}", which, page);
+  while (true) {
+    BELLJAR_TRY(const auto records, read_page(sql, texts, after));
+    if (records.empty()) return after;
+    for (const auto& [place, record] : records) {
+      after = place;
+      each(record);
+    }
+  }
+}
+
+Result<std::int64_t> Reader::place_before(const std::string& which,
+                                          const std::vector<std::string>& texts, std::int64_t after,
+                                          std::int64_t last) {
+  BELLJAR_TRY(auto rows,
+              database_->prepare(fmt::format(
+                  "SELECT min(rowid) FROM (SELECT rowid FROM ({}) ORDER BY rowid DESC LIMIT {})",
+                  which, last)));
+  rows.bind(after);
+  for (const std::string& text : texts) rows.bind(text);
+  BELLJAR_CHECK(rows.step());
+  const auto first = rows.optional_number(0);
+  return first ? *first - 1 : after;
+}
+
+Result<std::vector<std::pair<std::int64_t, StoredRecord>>> Reader::read_page(
+    const std::string& sql, const std::vector<std::string>& texts, std::int64_t after) {
   BELLJAR_TRY(auto rows, database_->prepare(sql));
   rows.bind(after);
   for (const std::string& text : texts) rows.bind(text);
+  std::vector<std::pair<std::int64_t, StoredRecord>> records;
   while (true) {
     BELLJAR_TRY(const bool row, rows.step());
-    if (!row) return after;
-    after = rows.number(0);
-    each(read_row(rows));
+    if (!row) return records;
+    records.emplace_back(rows.number(0), read_row(rows));
   }
 }
 
@@ -91,47 +120,49 @@ Result<Verification> Reader::verify() {
     std::string hash;
   };
   std::multimap<std::string, Anchor> anchors;
-  BELLJAR_TRY(
-      auto rows,
-      database_->prepare("SELECT rowid, chain, sequence, time, body, hash FROM records ORDER BY "
-                         "chain, sequence"));
   Verification::Chain* chain = nullptr;
   Sha256 head{};
+  std::string chain_before;
+  std::int64_t sequence_before = std::numeric_limits<std::int64_t>::min();
   while (true) {
-    BELLJAR_TRY(const bool row, rows.step());
-    if (!row) break;
-    const StoredRecord record = read_row(rows);
-    if (chain == nullptr || chain->id != record.chain) {
-      chain = &verification.chains.emplace_back();
-      chain->id = record.chain;
-      head = chain_origin(record.chain);
-    }
-    const auto problem = [&](std::string_view what) {
-      verification.problems.push_back(
-          fmt::format("chain {}, record {}: {}", record.chain, record.sequence, what));
-    };
-    if (record.sequence != ++chain->records) {
-      problem(fmt::format("record {} should come here; records are missing", chain->records));
-      chain->records = record.sequence;
+    BELLJAR_TRY(const auto records, read_chains(chain_before, sequence_before));
+    if (records.empty()) break;
+    chain_before = records.back().chain;
+    sequence_before = records.back().sequence;
+    for (const StoredRecord& record : records) {
+      if (chain == nullptr || chain->id != record.chain) {
+        chain = &verification.chains.emplace_back();
+        chain->id = record.chain;
+        head = chain_origin(record.chain);
+      }
+      const auto problem = [&](std::string_view what) {
+        verification.problems.push_back(
+            fmt::format("chain {}, record {}: {}", record.chain, record.sequence, what));
+      };
+      if (record.sequence != ++chain->records) {
+        problem(fmt::format("record {} should come here; records are missing", chain->records));
+        chain->records = record.sequence;
+        head = record.hash;
+        continue;
+      }
+      if (chain_hash(head, record) != record.hash)
+        problem("it was changed, or the one before it was");
       head = record.hash;
-      continue;
-    }
-    if (chain_hash(head, record) != record.hash)
-      problem("it was changed, or the one before it was");
-    head = record.hash;
-    chain->closed = false;
-    const auto body = parse_json(record.body, body_limit);
-    if (!body || !body->is_object()) {
-      problem("it is not a JSON object");
-      continue;
-    }
-    const std::string kind = text_in(*body, "kind");
-    if (kind == "stop") chain->closed = true;
-    const auto heads = body->find("heads");
-    if (kind != "anchor" || heads == body->end() || !heads->is_array()) continue;
-    for (const Json& anchor : *heads) {
-      anchors.emplace(text_in(anchor, "chain"),
-                      Anchor{record.chain, number_in(anchor, "sequence"), text_in(anchor, "hash")});
+      chain->closed = false;
+      const auto body = parse_json(record.body, body_limit);
+      if (!body || !body->is_object()) {
+        problem("it is not a JSON object");
+        continue;
+      }
+      const std::string kind = text_in(*body, "kind");
+      if (kind == "stop") chain->closed = true;
+      const auto heads = body->find("heads");
+      if (kind != "anchor" || heads == body->end() || !heads->is_array()) continue;
+      for (const Json& anchor : *heads) {
+        anchors.emplace(
+            text_in(anchor, "chain"),
+            Anchor{record.chain, number_in(anchor, "sequence"), text_in(anchor, "hash")});
+      }
     }
   }
   BELLJAR_CHECK(check_heads(verification));
@@ -151,6 +182,21 @@ Result<Verification> Reader::verify() {
     }
   }
   return verification;
+}
+
+Result<std::vector<StoredRecord>> Reader::read_chains(const std::string& chain,
+                                                      std::int64_t sequence) {
+  BELLJAR_TRY(auto rows, database_->prepare(fmt::format(
+                             "SELECT rowid, chain, sequence, time, body, hash FROM records WHERE "
+                             "(chain, sequence) > (?, ?) ORDER BY chain, sequence LIMIT {}",
+                             page)));
+  rows.bind(chain).bind(sequence);
+  std::vector<StoredRecord> records;
+  while (true) {
+    BELLJAR_TRY(const bool row, rows.step());
+    if (!row) return records;
+    records.push_back(read_row(rows));
+  }
 }
 
 Result<void> Reader::check_heads(Verification& verification) {

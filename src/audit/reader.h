@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "audit/record.h"
@@ -40,7 +41,9 @@ struct Verification {
   std::vector<std::string> problems;
 };
 
-/// Reads the log of all processes, also while they write.
+/// Reads the log of all processes, also while they write. It reads a few hundred records at a time
+/// and holds nothing open while they are looked at, so that the log of those who write is not kept
+/// from being folded in.
 class Reader {
  public:
   [[nodiscard]] static Result<Reader> open(const std::filesystem::path& path);
@@ -53,6 +56,15 @@ class Reader {
   [[nodiscard]] Result<Verification> verify();
 
  private:
+  /// The place in front of the newest `last` records of those that a query finds after a place.
+  [[nodiscard]] Result<std::int64_t> place_before(const std::string& which,
+                                                  const std::vector<std::string>& texts,
+                                                  std::int64_t after, std::int64_t last);
+  [[nodiscard]] Result<std::vector<std::pair<std::int64_t, StoredRecord>>> read_page(
+      const std::string& sql, const std::vector<std::string>& texts, std::int64_t after);
+  /// The next records behind this one, chain by chain.
+  [[nodiscard]] Result<std::vector<StoredRecord>> read_chains(const std::string& chain,
+                                                              std::int64_t sequence);
   /// Compares the chains with what their writers last said of their length.
   [[nodiscard]] Result<void> check_heads(Verification& verification);
   explicit Reader(std::unique_ptr<store::Database> database) : database_(std::move(database)) {}

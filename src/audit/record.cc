@@ -17,6 +17,7 @@ constexpr std::array kinds{
     std::pair{RecordKind::grant, "grant"},     std::pair{RecordKind::revoke, "revoke"},
     std::pair{RecordKind::policy, "policy"},   std::pair{RecordKind::secret, "secret"},
     std::pair{RecordKind::restore, "restore"}, std::pair{RecordKind::anchor, "anchor"},
+    std::pair{RecordKind::gap, "gap"},         std::pair{RecordKind::undone, "undone"},
 };
 
 void add(Sha256Hasher& hasher, std::string_view part) {

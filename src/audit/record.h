@@ -35,6 +35,12 @@ enum class RecordKind {
   restore,
   /// The heads of other processes' chains.
   anchor,
+  /// The log could not be written for a while: why, for how long, what was refused meanwhile, and
+  /// of which kinds records are missing.
+  gap,
+  /// A record before this one says that something was done, and it was not: it was refused while
+  /// the disk did not answer, or failed after it was recorded.
+  undone,
 };
 
 [[nodiscard]] std::string_view name_of(RecordKind kind);

@@ -86,11 +86,7 @@ class GrantCommand final : public Command {
     std::vector<std::string> texts = permissions_;
     if (is_request(component_)) {
       BELLJAR_TRY(const auto request, administration.grants().request(component_));
-      if (!request) {
-        return fail(ErrorCode::not_found,
-                    "there is no request {}; belljar policy show lists those that wait",
-                    one_line(component_, 60));
-      }
+      if (!request) return no_request(administration);
       wish.component = request->component;
       if (policy::wants_folder(request->grant_text)) {
         BELLJAR_TRY(texts, name_folder(request->grant_text));
@@ -106,6 +102,27 @@ class GrantCommand final : public Command {
                   "say what to grant: KIND=VALUE, such as network=api.example, or --policy FILE");
     }
     return wish;
+  }
+
+  /// Says what became of a request that does not wait.
+  Result<Wish> no_request(runtime::Administration& administration) const {
+    BELLJAR_TRY(const auto ended, administration.grants().ended_request(component_));
+    if (!ended) {
+      return fail(ErrorCode::not_found,
+                  "there is no request {}; belljar policy show lists those that wait",
+                  one_line(component_, 60));
+    }
+    if (ended->how == store::EndedRequest::How::answered) {
+      return fail(ErrorCode::not_found,
+                  "request {} of {} was granted already, {}; belljar policy show lists what holds",
+                  component_, one_line(ended->component.name, 60), local_time(ended->at));
+    }
+    return fail(
+        ErrorCode::not_found,
+        "request {} of {} ran out, {}: only the newest {} of a component are kept. Call the "
+        "tool again, and what it still needs gets a new id",
+        component_, one_line(ended->component.name, 60), local_time(ended->at),
+        store::requests_of_component);
   }
 
   /// The permission of a request that cannot know which folder of this user's is meant.

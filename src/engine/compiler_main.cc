@@ -12,6 +12,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
@@ -99,6 +100,9 @@ int main(int argc, char** argv) {
   const bool fuel = std::string_view(argv[1]) == "fuel";
   const auto number = [&](int index) { return std::strtoull(argv[index], nullptr, 10); };
   struct stat status{};
+  // How it ends says which limit it met, whatever its parent did with these signals.
+  std::signal(SIGXCPU, SIG_DFL);
+  std::signal(SIGXFSZ, SIG_DFL);
   const bool restricted = ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
                           ::prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 && limit(RLIMIT_CORE, 0) &&
                           limit(RLIMIT_AS, number(2)) && limit(RLIMIT_CPU, number(3) * 2) &&

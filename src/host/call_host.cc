@@ -33,7 +33,8 @@ CallHost::CallHost(std::shared_ptr<ComponentHost> component, Grip grip, CallInpu
       files_epoch_(grip_.snapshot->epoch()),
       sockets_epoch_(grip_.snapshot->epoch()),
       newer_epoch_(grip_.snapshot->epoch()),
-      expires_(grip_.expires.value_or(WallTime::max())) {}
+      expires_(grip_.expires.value_or(WallTime::max())),
+      usage_(component_->use_budget()) {}
 
 std::uint64_t CallHost::epoch() const {
   // Grants do not run out so often, nor does the epoch move so far, that the two could meet.
@@ -248,6 +249,10 @@ policy::Decision CallHost::no_longer() {
   return {false, "revoked", "the permission was taken back while the call was running", {}};
 }
 
+policy::Decision CallHost::unrecordable() const {
+  return {false, std::string(log_rule), component_->services().log.refusal().message(), {}};
+}
+
 void CallHost::refuse(std::string_view kind, std::string what, const policy::Decision& decision,
                       bool hint) {
   what = for_the_record(std::move(what));
@@ -274,21 +279,29 @@ void CallHost::refuse(std::string_view kind, std::string what, const policy::Dec
 }
 
 void CallHost::use(std::string_view kind, std::string_view used, std::string_view rule) {
-  const std::string what = for_the_record(std::string(used));
+  std::string what = for_the_record(std::string(used));
+  if (what.size() > audit::longest_text) what = one_line(what, audit::longest_text);
   {
     const std::lock_guard lock(mutex_);
-    const auto key = std::pair(std::string(kind), what);
-    const auto known = uses_.find(key);
-    if (known != uses_.end()) {
-      ++known->second;
-      return;
-    }
-    if (uses_.size() < maximum_targets) uses_.emplace(key, 1);
+    if (!usage_.note(kind, what)) return;
   }
   Services& services = component_->services();
   services.log.append({audit::RecordKind::use, services.clock.now(), component_->subject(),
                        fmt::format("\"permission\":\"{}\",\"what\":{},\"rule\":{}", kind,
                                    json_string(what), json_string(rule))});
+}
+
+void CallHost::record_rest() {
+  std::vector<std::string> rest;
+  {
+    const std::lock_guard lock(mutex_);
+    rest = usage_.take_rest();
+  }
+  Services& services = component_->services();
+  for (std::string& details : rest) {
+    services.log.append(
+        {audit::RecordKind::use, services.clock.now(), component_->subject(), std::move(details)});
+  }
 }
 
 std::vector<Refusal> CallHost::refusals() const {
@@ -298,13 +311,7 @@ std::vector<Refusal> CallHost::refusals() const {
 
 std::string CallHost::usage_details() const {
   const std::lock_guard lock(mutex_);
-  std::map<std::string_view, std::uint64_t> totals;
-  for (const auto& [key, times] : uses_) totals[key.first] += times;
-  std::string details;
-  for (const auto& [kind, times] : totals) {
-    details += fmt::format("{}\"{}\":{}", details.empty() ? "" : ",", kind, times);
-  }
-  return details;
+  return usage_.totals();
 }
 
 }  // namespace belljar::host

@@ -17,6 +17,7 @@
 #include "host/component_host.h"
 #include "host/egress.h"
 #include "host/scrubber.h"
+#include "host/usage.h"
 
 namespace belljar::host {
 
@@ -36,6 +37,9 @@ class CallHost final : public engine::Host,
                        public EgressPrincipal,
                        public std::enable_shared_from_this<CallHost> {
  public:
+  /// The rule of a refusal because the log cannot be written.
+  static constexpr std::string_view log_rule = "log";
+
   CallHost(std::shared_ptr<ComponentHost> component, Grip grip, CallInputs inputs);
   /// Fetches what the policy gives to the guest itself. May block; called before the call starts.
   [[nodiscard]] Result<void> prepare();
@@ -84,9 +88,11 @@ class CallHost final : public engine::Host,
   [[nodiscard]] std::string take_output(int stream);
   /// How often each kind of permission was used: `"files":2,"requests":1`, for the record.
   [[nodiscard]] std::string usage_details() const;
+  /// Records how often was used what has no record of its own. At the end of the call.
+  void record_rest();
 
  private:
-  /// Distinct targets that are counted instead of being recorded each time.
+  /// Addresses of which the names are known.
   static constexpr std::size_t maximum_targets = 4'096;
 
   /// The decision of the call's snapshot, and of what holds now if that has changed. May block.
@@ -94,11 +100,14 @@ class CallHost final : public engine::Host,
   policy::Decision decide_now(Ask ask) {
     policy::Decision decision = ask(*grip_.snapshot);
     if (!decision) return decision;
+    if (!component_->services().log.accepts()) return unrecordable();
     if (const auto now = newer(); now && !ask(*now)) return no_longer();
     return decision;
   }
   /// For what was granted when the call began.
   static policy::Decision no_longer();
+  /// For what would be allowed, and cannot be recorded now.
+  [[nodiscard]] policy::Decision unrecordable() const;
   /// What holds now, where that is not the call's own snapshot any more.
   std::shared_ptr<const policy::Snapshot> newer();
   void refuse(std::string_view kind, std::string what, const policy::Decision& decision,
@@ -131,8 +140,7 @@ class CallHost final : public engine::Host,
   std::atomic<std::uint64_t> ran_out_{0};
   std::shared_ptr<const policy::Snapshot> newer_;
   std::vector<Refusal> refusals_;
-  /// What was used and how often, by kind and target.
-  std::map<std::pair<std::string, std::string>, std::uint32_t> uses_;
+  Usage usage_;
   std::vector<std::uint32_t> mounts_in_use_;
   Reached reached_;
   std::uint32_t files_created_ = 0;

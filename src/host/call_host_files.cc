@@ -51,6 +51,15 @@ FileReply CallHost::file(const FileRequest& request) {
     reply.error = EACCES;
     return reply;
   }
+  // Nobody would know afterwards what was opened or changed. Looking has no record.
+  if (request.operation != FileOperation::status && request.operation != FileOperation::read_link &&
+      !component_->services().log.accepts()) {
+    refuse("storage", fmt::format("{} {}", verb(request), shown_path(request.mount, request.path)),
+           unrecordable());
+    FileReply reply;
+    reply.error = EIO;
+    return reply;
+  }
   const bool creates = request.create || request.operation == FileOperation::create_directory ||
                        request.operation == FileOperation::symbolic_link ||
                        request.operation == FileOperation::link;

@@ -199,28 +199,64 @@ void CallHost::allowed(const EgressRequest& request) {
 
 void CallHost::sending(const EgressRequest& request, const std::vector<OutgoingSecret>& secrets,
                        std::move_only_function<void(bool)> durable) {
+  if (secrets.empty()) return durable(true);
   Services& services = component_->services();
-  for (const OutgoingSecret& secret : secrets) {
-    services.log.append(
-        {audit::RecordKind::use, services.clock.now(), component_->subject(),
-         fmt::format("\"permission\":\"secret\",\"what\":{},\"for\":{}", json_string(secret.name),
-                     json_string(for_the_record(request.log_url())))});
+  std::string url = for_the_record(request.log_url());
+  if (url.size() > audit::longest_text) url = one_line(url, audit::longest_text);
+  std::vector<std::pair<std::string, std::string>> uses;
+  std::vector<audit::Record> fresh;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const OutgoingSecret& secret : secrets) {
+      Usage::SecretUse use = usage_.note_secret(secret.name, url, request.host.name);
+      if (use.fresh) {
+        fresh.push_back({audit::RecordKind::use, services.clock.now(), component_->subject(),
+                         fmt::format("\"permission\":\"secret\",\"what\":{},\"for\":{}",
+                                     json_string(secret.name), json_string(use.target))});
+      }
+      uses.emplace_back(secret.name, std::move(use.target));
+    }
   }
-  if (secrets.empty()) {
-    durable(true);
-  } else {
-    services.log.when_durable(std::move(durable));
+  if (fresh.empty()) {
+    // The record that stands for this use may be another request's that is still being written.
+    services.log.when_durable([self = shared_from_this(), uses = std::move(uses),
+                               durable = std::move(durable)](bool ok) mutable {
+      bool known = false;
+      {
+        const std::lock_guard lock(self->mutex_);
+        known = std::all_of(uses.begin(), uses.end(), [&](const auto& use) {
+          return self->usage_.has_secret(use.first, use.second);
+        });
+      }
+      durable(ok && known);
+    });
+    return;
   }
+  services.log.append_then(std::move(fresh),
+                           [self = shared_from_this(), uses = std::move(uses),
+                            durable = std::move(durable)](Result<void> written) mutable {
+                             if (!written) {
+                               const std::lock_guard lock(self->mutex_);
+                               for (const auto& [secret, target] : uses) {
+                                 self->usage_.forget_secret(secret, target);
+                               }
+                             }
+                             durable(written.has_value());
+                           });
 }
 
 void CallHost::finished(const EgressRequest& request, int status, std::uint64_t received) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!usage_.note_answer(received)) return;
+  }
+  std::string what = for_the_record(fmt::format("{} {}", request.method, request.log_url()));
+  if (what.size() > audit::longest_text) what = one_line(what, audit::longest_text);
   Services& services = component_->services();
-  services.log.append(
-      {audit::RecordKind::use, services.clock.now(), component_->subject(),
-       fmt::format(
-           "\"permission\":\"network\",\"what\":{},\"status\":{},\"received\":{}",
-           json_string(for_the_record(fmt::format("{} {}", request.method, request.log_url()))),
-           status, received)});
+  services.log.append({audit::RecordKind::use, services.clock.now(), component_->subject(),
+                       fmt::format("\"permission\":\"network\",\"what\":{},\"status\":{},"
+                                   "\"received\":{}",
+                                   json_string(what), status, received)});
 }
 
 }  // namespace belljar::host

@@ -34,15 +34,20 @@ constexpr std::string_view secret_value = "sk-Tr0ub4dor/&3+x=";
 /// Keeps what is recorded, as the text that would be stored.
 class KeptLog final : public audit::Log {
  public:
-  void append(audit::Record record) override {
+  bool append(audit::Record record) override {
     const std::lock_guard lock(mutex_);
     lines_.push_back(audit::body_of(record));
+    return true;
   }
+  [[nodiscard]] bool accepts() const noexcept override { return accepting; }
   void when_durable(std::move_only_function<void(bool)> done) override { done(true); }
   [[nodiscard]] std::vector<std::string> lines() const {
     const std::lock_guard lock(mutex_);
     return lines_;
   }
+
+  /// False for a log that cannot be written.
+  std::atomic<bool> accepting{true};
 
  private:
   mutable std::mutex mutex_;
@@ -130,6 +135,28 @@ class CallHostTest : public ::testing::Test {
   // Destroyed first, for the requests that it still ends use the rest.
   Network network_;
 };
+
+TEST_F(CallHostTest, A80_WhatCannotBeRecordedIsNotDone) {
+  approve(storage("read, write") + "  network:\n    allow: [{tcp: \"localhost:5432\"}]\n");
+  const auto host = call();
+  EXPECT_EQ(host->file(reading("file")).error, 0);
+  log_.accepting = false;
+  const std::size_t before = log_.lines().size();
+  EXPECT_EQ(host->file(creating("new")).error, EIO);
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "granted/new")) << "nobody would know of it";
+  EXPECT_EQ(host->file(reading("file")).error, EIO);
+  EXPECT_TRUE(look_up(*host, "localhost").denied);
+  EXPECT_EQ(log_.lines().size(), before);
+  const auto refusals = host->refusals();
+  ASSERT_THAT(refusals, SizeIs(3));
+  for (const Refusal& refusal : refusals) {
+    EXPECT_EQ(refusal.rule, CallHost::log_rule);
+    EXPECT_THAT(refusal.reason, HasSubstr("the log cannot be written"));
+    EXPECT_THAT(refusal.remedy, IsEmpty()) << "no grant would help";
+  }
+  log_.accepting = true;
+  EXPECT_EQ(host->file(creating("new")).error, 0) << "and all is well again";
+}
 
 TEST_F(CallHostTest, WithoutAPolicyNothingIsPossible) {
   const auto host = call();

@@ -10,6 +10,9 @@ namespace {
 /// Refusals that are remembered; past that, all count as new.
 constexpr std::size_t remembered_refusals = 1'024;
 constexpr std::size_t remembered_instances = 1'024;
+/// How long a refusal is told without asking whether its request is still there: another process
+/// may have noted so many others that it ran out.
+constexpr std::chrono::minutes remembered_time{1};
 
 }  // namespace
 
@@ -75,13 +78,24 @@ std::optional<std::string> ComponentHost::known_refusal(const std::string& text)
     refusals_.clear();
   }
   const auto known = refusals_.find(text);
-  if (known == refusals_.end()) return std::nullopt;
-  return known->second;
+  if (known == refusals_.end() ||
+      std::chrono::steady_clock::now() - known->second.noted > remembered_time) {
+    return std::nullopt;
+  }
+  return known->second.request_id;
 }
 
 void ComponentHost::remember_refusal(const std::string& text, const std::string& request_id) {
   const std::lock_guard lock(mutex_);
-  refusals_.insert_or_assign(text, request_id);
+  refusals_.insert_or_assign(text, KnownRefusal{request_id, std::chrono::steady_clock::now()});
+}
+
+void ComponentHost::forget_requests(std::span<const std::string> request_ids) {
+  if (request_ids.empty()) return;
+  const std::set<std::string, std::less<>> gone(request_ids.begin(), request_ids.end());
+  const std::lock_guard lock(mutex_);
+  std::erase_if(refusals_,
+                [&](const auto& known) { return gone.contains(known.second.request_id); });
 }
 
 }  // namespace belljar::host

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,7 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "audit/writer.h"
+#include "audit/budget.h"
+#include "audit/log.h"
 #include "belljar/capability.h"
 #include "host/egress.h"
 #include "host/file_service.h"
@@ -84,13 +86,25 @@ class ComponentHost {
   /// Keeps it for the next call on the instance.
   void keep_reached(std::uint64_t live, Reached reached);
 
-  /// The request that this refusal led to, where it is not new since the grants last changed; the
-  /// log holds it already, then. A refusal that no grant can mend has an empty one.
+  /// The request that this refusal led to, if it is not new since the grants last changed and was
+  /// noted in the last minute: the log and the state hold it then. A refusal that no grant can mend
+  /// has an empty one.
   [[nodiscard]] std::optional<std::string> known_refusal(const std::string& text);
   /// Keeps what a refusal led to.
   void remember_refusal(const std::string& text, const std::string& request_id);
+  /// Requests that ran out are not told again.
+  void forget_requests(std::span<const std::string> request_ids);
+  /// Whether one more refusal of this component may be noted.
+  [[nodiscard]] bool may_note_refusal() { return refusal_budget_.take(); }
+  /// The records that its calls may have of what they use.
+  [[nodiscard]] audit::Budget& use_budget() noexcept { return use_budget_; }
 
  private:
+  struct KnownRefusal {
+    std::string request_id;
+    std::chrono::steady_clock::time_point noted;
+  };
+
   Services& services_;
   std::shared_ptr<Permissions> permissions_;
   bool uses_files_;
@@ -98,7 +112,9 @@ class ComponentHost {
   std::string pool_;
   std::atomic<std::shared_ptr<const Grip>> grip_;
   std::mutex mutex_;
-  std::map<std::string, std::string> refusals_;
+  std::map<std::string, KnownRefusal> refusals_;
+  audit::Budget refusal_budget_{audit::refusals_a_minute};
+  audit::Budget use_budget_{audit::uses_a_minute};
   std::map<std::uint64_t, Reached> reached_;
   std::uint64_t refusals_epoch_ = 0;
 };

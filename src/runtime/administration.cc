@@ -25,6 +25,9 @@ constexpr std::chrono::seconds patience{5};
 /// For news that nobody has to act on.
 constexpr std::chrono::seconds news_patience{1};
 
+/// What is said with the failure of a record of what was done already.
+constexpr std::string_view taken_back = "it was taken back, and that is not in the log";
+
 std::string user_name() {
   const passwd* const entry = ::getpwuid(::geteuid());
   if (entry != nullptr && entry->pw_name != nullptr) return entry->pw_name;
@@ -110,6 +113,18 @@ Result<void> Administration::record(audit::RecordKind kind,
   return log_->append_durably({kind, clock().now(), std::move(subject), std::move(details)});
 }
 
+template <typename Change>
+auto Administration::recorded(audit::RecordKind kind, const store::ComponentKey& component,
+                              const std::string& details, Change change) -> decltype(change()) {
+  BELLJAR_CHECK(record(kind, component, details));
+  auto changed = change();
+  if (!changed) {
+    static_cast<void>(record(audit::RecordKind::undone, component,
+                             fmt::format("\"of\":\"{}\",{}", audit::name_of(kind), details)));
+  }
+  return changed;
+}
+
 Result<store::ComponentKey> Administration::find_component(std::string_view text) const {
   if (artifact::looks_like_path(text) || text.find('=') != std::string_view::npos) {
     BELLJAR_TRY(const artifact::Reference reference, artifact::parse_reference(text));
@@ -152,10 +167,10 @@ Result<std::int64_t> Administration::grant(const store::ComponentKey& component,
                                            const store::GrantScope& scope) {
   // The record comes first: a permission that holds without a trace is worse than a trace of one
   // that was never given.
-  BELLJAR_CHECK(
-      record(audit::RecordKind::grant, component,
-             fmt::format("\"permission\":{},{}", json_string(grant.text()), scope_details(scope))));
-  return grants_.add(component, grant, scope, grantor_);
+  return recorded(
+      audit::RecordKind::grant, component,
+      fmt::format("\"permission\":{},{}", json_string(grant.text()), scope_details(scope)),
+      [&] { return grants_.add(component, grant, scope, grantor_); });
 }
 
 Result<bool> Administration::revoke(std::int64_t id) {
@@ -164,17 +179,20 @@ Result<bool> Administration::revoke(std::int64_t id) {
                                   [&](const store::StoredGrant& grant) { return grant.id == id; });
   if (found == all.end()) return false;
   BELLJAR_TRY(const bool revoked, grants_.revoke(id));
-  BELLJAR_CHECK(
+  BELLJAR_CHECK(in_context(
       record(audit::RecordKind::revoke, found->component,
-             fmt::format("\"permission\":{},\"grant\":{}", json_string(found->grant.text()), id)));
+             fmt::format("\"permission\":{},\"grant\":{}", json_string(found->grant.text()), id)),
+      std::string(taken_back)));
   return revoked;
 }
 
 Result<std::int64_t> Administration::revoke_all(std::string_view component) {
   BELLJAR_TRY(const std::int64_t count, grants_.revoke_all(component));
   if (count == 0) return 0;
-  BELLJAR_CHECK(record(audit::RecordKind::revoke, store::ComponentKey{std::string(component), {}},
-                       fmt::format("\"permission\":\"everything\",\"count\":{}", count)));
+  BELLJAR_CHECK(
+      in_context(record(audit::RecordKind::revoke, store::ComponentKey{std::string(component), {}},
+                        fmt::format("\"permission\":\"everything\",\"count\":{}", count)),
+                 std::string(taken_back)));
   return count;
 }
 
@@ -185,10 +203,11 @@ Result<policy::Document> Administration::approve_policy(const store::ComponentKe
   BELLJAR_TRY(const std::string text, read_policy_text(absolute));
   // What cannot be read is never approved.
   BELLJAR_TRY(auto document, policy::parse_policy(text, path.native(), absolute.parent_path()));
-  BELLJAR_CHECK(record(audit::RecordKind::policy, component,
-                       fmt::format("\"path\":{},\"policy\":\"{}\"", json_string(absolute.native()),
-                                   to_hex(sha256(text)))));
-  BELLJAR_CHECK(grants_.approve_policy(component, absolute.native(), text, grantor_));
+  BELLJAR_CHECK(recorded(
+      audit::RecordKind::policy, component,
+      fmt::format("\"path\":{},\"policy\":\"{}\"", json_string(absolute.native()),
+                  to_hex(sha256(text))),
+      [&] { return grants_.approve_policy(component, absolute.native(), text, grantor_); }));
   return document;
 }
 
@@ -196,32 +215,32 @@ Result<void> Administration::keep(const artifact::Reference& reference, std::str
                                   CarryOver carry_over) {
   const store::ComponentKey key{reference.name, std::string(digest)};
   BELLJAR_TRY(const auto before, components_.find(reference.name));
-  BELLJAR_CHECK(
-      record(audit::RecordKind::load, key,
-             fmt::format("\"path\":{},\"kept\":true{}", json_string(reference.path.native()),
-                         before && before->digest != digest
-                             ? fmt::format(",\"instead_of\":\"{}\"", before->digest)
-                             : "")));
-  if (carry_over == CarryOver::yes && before && before->digest != digest) {
-    BELLJAR_CHECK(grants_.carry_over({before->name, before->digest}, key));
-  }
-  return components_.put({reference.name, reference.path.native(), key.digest, clock().now()});
+  const bool another = before && before->digest != digest;
+  return recorded(audit::RecordKind::load, key,
+                  fmt::format("\"path\":{},\"kept\":true{}", json_string(reference.path.native()),
+                              another ? fmt::format(",\"instead_of\":\"{}\"", before->digest) : ""),
+                  [&]() -> Result<void> {
+                    if (carry_over == CarryOver::yes && another) {
+                      BELLJAR_CHECK(grants_.carry_over({before->name, before->digest}, key));
+                    }
+                    return components_.put(
+                        {reference.name, reference.path.native(), key.digest, clock().now()});
+                  });
 }
 
 Result<bool> Administration::retire(const store::ComponentKey& component) {
   if (!sessions_with(component).empty()) return false;
-  BELLJAR_CHECK(record(audit::RecordKind::revoke, component,
-                       "\"permission\":\"everything\",\"upgraded\":true"));
-  BELLJAR_CHECK(grants_.retire(component));
+  BELLJAR_CHECK(recorded(audit::RecordKind::revoke, component,
+                         "\"permission\":\"everything\",\"upgraded\":true",
+                         [&] { return grants_.retire(component); }));
   return true;
 }
 
 Result<bool> Administration::forget(std::string_view name) {
   BELLJAR_TRY(const auto stored, components_.find(name));
   if (!stored) return false;
-  BELLJAR_CHECK(record(audit::RecordKind::unload, store::ComponentKey{stored->name, stored->digest},
-                       "\"kept\":false"));
-  return components_.remove(name);
+  return recorded(audit::RecordKind::unload, store::ComponentKey{stored->name, stored->digest},
+                  "\"kept\":false", [&] { return components_.remove(name); });
 }
 
 Result<void> Administration::set_secret(std::string_view name, const store::SecretValue& value) {

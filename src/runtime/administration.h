@@ -84,6 +84,11 @@ class Administration {
   [[nodiscard]] Result<void> record(audit::RecordKind kind,
                                     const std::optional<store::ComponentKey>& component,
                                     std::string details);
+  /// Records a change, then makes it. If it fails the log says that it was undone, as far as the
+  /// log can still be written.
+  template <typename Change>
+  [[nodiscard]] auto recorded(audit::RecordKind kind, const store::ComponentKey& component,
+                              const std::string& details, Change change) -> decltype(change());
 
   Settings settings_;
   bool permissions_changed_ = false;

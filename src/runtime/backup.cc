@@ -14,7 +14,7 @@
 #include <memory>
 #include <utility>
 
-#include "audit/writer.h"
+#include "audit/chain.h"
 #include "runtime/archive_library.h"
 #include "runtime/control.h"
 #include "store/database.h"

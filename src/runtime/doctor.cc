@@ -152,6 +152,7 @@ class Examination {
     if (!state)
       return problem("state", state.error().describe(), "belljar restore, or move it away");
     good("state", settings.paths.data.native() + " can be used");
+    examine_log(settings.paths.data);
     engine::Compiler compiler{{}};
     artifact::Loader::Options loading;
     loading.cache = settings.paths.cache;
@@ -159,6 +160,28 @@ class Examination {
     examine_cache(settings, loader);
     const store::Secrets secrets(**state, settings.config.secret_key);
     examine_components(settings, **state, secrets, loader);
+  }
+
+  /// Without room for the log nothing that has to be recorded is done.
+  void examine_log(const std::filesystem::path& data) {
+    constexpr Bytes scarce{64 << 20};
+    std::uint64_t size = 0;
+    std::error_code error;
+    for (const char* const part : {"audit.db", "audit.db-wal"}) {
+      const auto bytes = std::filesystem::file_size(data / part, error);
+      if (!error) size += bytes;
+    }
+    const auto space = std::filesystem::space(data, error);
+    if (error) return problem("log", data.native() + ": " + error.message(), {});
+    const std::string text =
+        fmt::format("{} takes {}, and {} are free on its disk", (data / "audit.db").native(),
+                    format_bytes(Bytes{size}), format_bytes(Bytes{space.available}));
+    if (space.available >= scarce.value) return good("log", text);
+    problem("log",
+            text +
+                "; when it is full, tools are refused until there is room, because what they do "
+                "could not be recorded",
+            "free space on the disk that holds " + shell_word(data.native()));
   }
 
   void examine_cache(const Settings& settings, const artifact::Loader& loader) {

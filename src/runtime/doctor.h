@@ -13,7 +13,7 @@ enum class FindingLevel { good, note, problem };
 
 struct Finding {
   FindingLevel level = FindingLevel::good;
-  /// `kernel`, `limits`, `compiler`, `state`, `cache`, `components`, `policies`, `clients`
+  /// `kernel`, `limits`, `compiler`, `state`, `log`, `cache`, `components`, `policies`, `clients`
   std::string area;
   std::string text;
   /// What to type or change; empty where nothing has to be.

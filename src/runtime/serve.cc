@@ -34,6 +34,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds loading_grace{700};
 /// How long cancelled calls and unread answers are waited for.
 constexpr milliseconds ending_grace{700};
+/// How often a log that could not be written is looked at.
+constexpr milliseconds log_interval{200};
 /// When the process ends in any case.
 constexpr milliseconds ending_limit{1'900};
 
@@ -147,22 +149,51 @@ class StdioServer {
   }
 
   void load_all(const std::stop_token& stop) {
+    std::vector<ComponentLoad> held;
     for (const ComponentLoad& load : components()) {
       if (stop.stop_requested()) break;
-      const auto component = core_->load(load, stop);
-      if (!component) {
-        options_.warn(component.error().describe());
-        const std::lock_guard lock(mutex_);
-        failed_.push_back(load.reference.name);
-      } else if (!options_.components && !is_kept(**component)) {
-        core_->unload(load.reference.name);
-      }
+      if (!load_one(load, stop) && !core_->log().accepts()) held.push_back(load);
     }
     if (options_.bare_names) toolbox::publish_bare_names(core_->toolbox());
     connection_->tools_ready();
-    const std::lock_guard lock(mutex_);
-    loaded_ = true;
+    {
+      const std::lock_guard lock(mutex_);
+      loaded_ = true;
+    }
     loaded_changed_.notify_all();
+    load_later(std::move(held), stop);
+  }
+
+  bool load_one(const ComponentLoad& load, const std::stop_token& stop) {
+    const auto component = core_->load(load, stop);
+    if (!component) {
+      options_.warn(component.error().describe());
+      const std::lock_guard lock(mutex_);
+      failed_.push_back(load.reference.name);
+      return false;
+    }
+    if (!options_.components && !is_kept(**component)) core_->unload(load.reference.name);
+    return true;
+  }
+
+  /// Loads what could not be loaded because that could not be recorded, once it can be.
+  void load_later(std::vector<ComponentLoad> held, const std::stop_token& stop) {
+    std::mutex mutex;
+    std::condition_variable_any stopped;
+    std::unique_lock lock(mutex);
+    while (!held.empty()) {
+      stopped.wait_for(lock, stop, log_interval, [] { return false; });
+      if (stop.stop_requested()) return;
+      if (!core_->log().accepts()) continue;
+      std::erase_if(held, [&](const ComponentLoad& load) {
+        {
+          const std::lock_guard failing(mutex_);
+          std::erase(failed_, load.reference.name);
+        }
+        return load_one(load, stop) || core_->log().accepts();
+      });
+      if (options_.bare_names) toolbox::publish_bare_names(core_->toolbox());
+    }
   }
 
   std::vector<ComponentLoad> components() {

@@ -242,6 +242,9 @@ class Component::ActiveCall final : public CallHandle,
         began_(std::chrono::steady_clock::now()) {}
 
   void begin() {
+    audit::Log& log = component_->services_.host.log;
+    // Before anything is done or used up, a grant for one call above all.
+    if (!log.accepts()) return complete(std::unexpected(log.refusal()));
     auto grip = component_->host_->grip();
     if (!grip) return end(std::unexpected(std::move(grip).error()));
     grip_ = *std::move(grip);
@@ -434,10 +437,12 @@ class Component::ActiveCall final : public CallHandle,
       component_->services_.admission.leave(*component_->lane_);
     }
     host::Services& services = component_->services_.host;
-    services.log.append({audit::RecordKind::call, services.clock.now(),
-                         component_->host_->subject(),
-                         call_details(function_.tool, result, host_.get())});
+    if (host_) host_->record_rest();
+    const bool has_room = services.log.append({audit::RecordKind::call, services.clock.now(),
+                                               component_->host_->subject(),
+                                               call_details(function_.tool, result, host_.get())});
     if (result && !result->refusals.empty()) return tell_refused(*std::move(result));
+    if (!has_room) return complete_later(std::move(result));
     complete(std::move(result));
   }
 
@@ -447,36 +452,59 @@ class Component::ActiveCall final : public CallHandle,
     place_ = {};
   }
 
+  /// Completes the call once its record is on disk, or cannot be for now. No thread waits.
+  void complete_later(Result<Outcome> result) {
+    component_->services_.host.log.when_durable(
+        [self = shared_from_this(), result = std::move(result)](bool) mutable {
+          self->complete(std::move(result));
+        });
+  }
+
   /// Gives refusals the ids of their requests. New ones are on disk before the caller hears of
-  /// them.
+  /// them, those past the component's budget as a number in the call's record.
   void tell_refused(Outcome outcome) {
     std::vector<Refusal> fresh;
+    bool only_counted = false;
     for (Refusal& refusal : outcome.refusals) {
       if (refusal.hint) continue;
       if (auto request = component_->host_->known_refusal(name_of(refusal))) {
         refusal.request_id = *std::move(request);
-      } else {
+      } else if (component_->host_->may_note_refusal()) {
         fresh.push_back(refusal);
+      } else {
+        only_counted = true;
+        refusal.reason += unnoted("the component was refused too much in this minute");
       }
     }
-    if (fresh.empty()) return complete(std::move(outcome));
+    if (fresh.empty()) {
+      if (only_counted) return complete_later(std::move(outcome));
+      return complete(std::move(outcome));
+    }
     component_->services_.refusals.settle(
         component_->host_, function_.tool, std::move(fresh),
         [self = shared_from_this(), outcome = std::move(outcome)](std::vector<Refusal> settled,
-                                                                  bool durable) mutable {
-          if (!durable) {
-            self->complete(
-                fail(ErrorCode::storage, "a refusal could not be recorded; is the disk full?"));
-            return;
-          }
+                                                                  Result<void> noted) mutable {
           for (const Refusal& known : settled) {
-            self->component_->host_->remember_refusal(name_of(known), known.request_id);
+            // What was refused for the log's sake is another matter as soon as it can be written.
+            if (noted && known.rule != host::CallHost::log_rule) {
+              self->component_->host_->remember_refusal(name_of(known), known.request_id);
+            }
             for (Refusal& refusal : outcome.refusals) {
-              if (name_of(refusal) == name_of(known)) refusal.request_id = known.request_id;
+              if (name_of(refusal) != name_of(known)) continue;
+              if (noted) {
+                refusal.request_id = known.request_id;
+              } else if (refusal.rule != host::CallHost::log_rule) {
+                refusal.reason += unnoted(noted.error().message());
+              }
             }
           }
           self->complete(std::move(outcome));
         });
+  }
+
+  /// What is said of a refusal that a person will not find among the requests.
+  static std::string unnoted(std::string_view why) {
+    return fmt::format(" (no request could be noted: {})", why);
   }
 
   static std::string name_of(const Refusal& refusal) { return refusal.kind + " " + refusal.what; }

@@ -234,6 +234,19 @@ TEST_F(ComponentTest, AnswersCalls) {
   EXPECT_EQ(std::get<Returned>(outcome->result).json, "42");
 }
 
+TEST_F(ComponentTest, A80_IsNotCalledWhileTheLogCannotBeWritten) {
+  auto loaded = load("tool", component(""));
+  ASSERT_TRUE(loaded) << loaded.error().describe();
+  const std::size_t before = log_.records().size();
+  log_.accepting = false;
+  const auto refused = start(**loaded).ended->get_future().get();
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message(), HasSubstr("the log cannot be written"));
+  EXPECT_EQ(log_.records().size(), before) << "there is no room for a record of it either";
+  log_.accepting = true;
+  EXPECT_TRUE(start(**loaded).ended->get_future().get());
+}
+
 TEST_F(ComponentTest, ACallThatWaitsForItsPlaceCanBeCancelled) {
   const auto loaded = load("tool", component({}, {}, "(loop br 0) unreachable"),
                            {"limit=instances=1", "limit=timeout=1h"});

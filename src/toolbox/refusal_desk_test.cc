@@ -36,8 +36,8 @@ class RefusalDeskTest : public ServicesTest {
   [[nodiscard]] Settled settle(std::vector<Refusal> refusals) {
     std::promise<Settled> ended;
     refusals_.settle(component_->shared_host(), "wx_f", std::move(refusals),
-                     [&](std::vector<Refusal> settled, bool durable) {
-                       ended.set_value({std::move(settled), durable});
+                     [&](std::vector<Refusal> settled, const Result<void>& noted) {
+                       ended.set_value({std::move(settled), noted.has_value()});
                      });
     return ended.get_future().get();
   }
@@ -134,7 +134,7 @@ TEST_F(RefusalDeskTest, FinishesWhatItWasGivenBeforeItEnds) {
     RefusalDesk desk;
     for (int i = 0; i < 20; ++i) {
       desk.settle(component_->shared_host(), "wx_f", {refusal("network=api.example")},
-                  [&](const std::vector<Refusal>&, bool) { ++finished; });
+                  [&](const std::vector<Refusal>&, const Result<void>&) { ++finished; });
     }
   }
   EXPECT_EQ(finished, 20);

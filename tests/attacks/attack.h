@@ -67,6 +67,11 @@ class Attack : public testing::Test {
   [[nodiscard]] std::unique_ptr<Server> serve(std::vector<std::string> words = {},
                                               ServerOptions options = {}) const;
 
+  /// How to start another program as the commands are started.
+  [[nodiscard]] Child::Options options_for(std::vector<std::string> arguments) const {
+    return {std::move(arguments), environment_, folder()};
+  }
+
   /// A variable for the commands that are run from now on.
   void set_variable(const std::string& name, const std::string& value) {
     environment_[name] = value;

@@ -20,10 +20,12 @@ namespace belljar::toolbox {
 /// Keeps records in memory. Everything is durable at once, unless told otherwise.
 class MemoryLog final : public audit::Log {
  public:
-  void append(audit::Record record) override {
+  bool append(audit::Record record) override {
     const std::lock_guard lock(mutex_);
     records_.push_back(std::move(record));
+    return true;
   }
+  [[nodiscard]] bool accepts() const noexcept override { return accepting; }
   void when_durable(std::move_only_function<void(bool)> done) override { done(durable); }
 
   [[nodiscard]] std::vector<audit::Record> records() {
@@ -33,6 +35,8 @@ class MemoryLog final : public audit::Log {
 
   /// False for a disk that fails.
   std::atomic<bool> durable{true};
+  /// False for one that has failed, which takes nothing new.
+  std::atomic<bool> accepting{true};
 
  private:
   std::mutex mutex_;

@@ -27,7 +27,8 @@ struct Inner {
     buffered: usize,
     ended: bool,
     failure: Option<Error>,
-    /// The exchange is over, however it ended: nobody takes more of the request's body.
+    /// The exchange is over, however it ended: nobody takes more of the request's body, and what has
+    /// not come by then never will.
     over: bool,
     /// The sender was told to pause and has to be resumed.
     paused: bool,
@@ -103,6 +104,19 @@ impl HttpExchange {
     }
 }
 
+impl Drop for HttpExchange {
+    /// Whoever let go of the exchange without an end has given it up.
+    fn drop(&mut self) {
+        self.0.update(|inner| {
+            if !inner.over {
+                inner.failure = Some(Error::ConnectionTerminated);
+                inner.over = true;
+            }
+        });
+        self.0.body_wanted.notify_one();
+    }
+}
+
 fn error(failure: HttpFailure, message: &str) -> Error {
     match failure {
         HttpFailure::Denied => Error::HttpRequestDenied,
@@ -159,6 +173,9 @@ impl Transfer {
         }
         if let Some(failure) = inner.failure.take() {
             return Poll::Ready(Err(failure));
+        }
+        if inner.over {
+            return Poll::Ready(Err(Error::HttpProtocolError));
         }
         inner.waker = Some(context.waker().clone());
         Poll::Pending

@@ -76,6 +76,12 @@ class SecretCommand final : public Command {
   Result<ExitCode> set(runtime::Administration& administration, Terminal& terminal) const {
     BELLJAR_TRY(const store::SecretValue value, read_value(terminal));
     BELLJAR_CHECK(administration.set_secret(name_, value));
+    if (value.reveal().size() < store::Secrets::good_length) {
+      terminal.note(fmt::format(
+          "This value is short. A tool that may send it can find it out by guessing, if its server "
+          "sends back what it is asked; take one of {} random characters or more if you can.",
+          store::Secrets::good_length));
+    }
     if (terminal.json) {
       terminal.print_json({{"secret", name_}, {"set", true}});
     } else {

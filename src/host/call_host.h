@@ -72,7 +72,8 @@ class CallHost final : public engine::Host,
   policy::Decision decide(const EgressRequest& request) override;
   policy::Decision decide_address(const policy::Address& address) override;
   Result<std::vector<OutgoingSecret>> secrets_for(const EgressRequest& request) override;
-  std::vector<OutgoingSecret> secrets_to_hide() override;
+  std::vector<std::shared_ptr<const store::SecretValue>> secrets_sent_to(
+      const EgressRequest& request) override;
   void refused(const EgressRequest& request, const policy::Decision& decision) override;
   void allowed(const EgressRequest& request) override;
   void sending(const EgressRequest& request, const std::vector<OutgoingSecret>& secrets,

@@ -176,17 +176,9 @@ Result<std::vector<OutgoingSecret>> CallHost::secrets_for(const EgressRequest& r
   return secrets;
 }
 
-std::vector<OutgoingSecret> CallHost::secrets_to_hide() {
-  std::vector<OutgoingSecret> secrets;
-  for (const policy::SecretRule& rule : grip_.snapshot->secrets()) {
-    // What was exposed is in the guest's hands anyway.
-    if (rule.expose) continue;
-    auto value = component_->services().secrets.get(rule.name);
-    if (!value || !*value) continue;
-    secrets.push_back({rule.name, rule.place, rule.detail,
-                       std::make_shared<const store::SecretValue>(**std::move(value))});
-  }
-  return secrets;
+std::vector<std::shared_ptr<const store::SecretValue>> CallHost::secrets_sent_to(
+    const EgressRequest& request) {
+  return component_->sent_secrets().of(request.server());
 }
 
 void CallHost::refused(const EgressRequest& request, const policy::Decision& decision) {
@@ -203,6 +195,9 @@ void CallHost::sending(const EgressRequest& request, const std::vector<OutgoingS
   Services& services = component_->services();
   std::string url = for_the_record(request.log_url());
   if (url.size() > audit::longest_text) url = one_line(url, audit::longest_text);
+  for (const OutgoingSecret& secret : secrets) {
+    component_->sent_secrets().remember(request.server(), secret.value);
+  }
   std::vector<std::pair<std::string, std::string>> uses;
   std::vector<audit::Record> fresh;
   {

@@ -19,6 +19,7 @@
 #include "host/egress.h"
 #include "host/file_service.h"
 #include "host/permissions.h"
+#include "host/sent_secrets.h"
 #include "store/secrets.h"
 #include "support/clock.h"
 
@@ -78,6 +79,8 @@ class ComponentHost {
   /// Connections of this component are not shared with others.
   [[nodiscard]] const std::string& pool() const noexcept { return pool_; }
 
+  [[nodiscard]] SentSecrets& sent_secrets() noexcept { return sent_secrets_; }
+
   /// The permissions for a call that begins.
   [[nodiscard]] Result<Grip> grip();
 
@@ -110,6 +113,7 @@ class ComponentHost {
   bool uses_files_;
   std::shared_ptr<const audit::Subject> subject_;
   std::string pool_;
+  SentSecrets sent_secrets_;
   std::atomic<std::shared_ptr<const Grip>> grip_;
   std::mutex mutex_;
   std::map<std::string, KnownRefusal> refusals_;

@@ -30,16 +30,16 @@ class Transfer final : public engine::HttpTransfer {
     loop_.post([exchange = std::move(exchange_)] { exchange->cancel(); });
   }
   bool provide(std::string_view bytes) override {
-    const bool more = exchange_->provide(bytes);
+    const bool more = exchange_->body().provide(bytes);
     wake_upload();
     return more;
   }
   void finish() override {
-    exchange_->finish_upload();
+    exchange_->body().finish();
     wake_upload();
   }
   void abort() override {
-    exchange_->abort_upload();
+    exchange_->body().abort();
     wake_upload();
   }
   void resume() override {

@@ -25,6 +25,8 @@ struct EgressRequest {
   /// `/path?query`
   std::string target;
   std::vector<engine::HttpHeader> headers;
+  /// Methods that it names besides its own, on which servers may act.
+  std::vector<std::string> overriding_methods;
   bool has_body = false;
   /// The body's length, where the sender has said it.
   std::optional<std::uint64_t> content_length;
@@ -36,6 +38,8 @@ struct EgressRequest {
   [[nodiscard]] policy::HttpFacts facts() const;
   /// For the log: without query, user or fragment.
   [[nodiscard]] std::string log_url() const;
+  /// Whom it is for: `https://api.example:443`.
+  [[nodiscard]] std::string server() const;
 };
 
 /// Checks a guest's request: scheme, authority, method, target, headers. The message says what is
@@ -63,8 +67,9 @@ class EgressPrincipal {
   /// The secrets that go with a request to this host.
   [[nodiscard]] virtual Result<std::vector<OutgoingSecret>> secrets_for(
       const EgressRequest& request) = 0;
-  /// Every secret whose value must not come back, whatever it was bound to.
-  [[nodiscard]] virtual std::vector<OutgoingSecret> secrets_to_hide() = 0;
+  /// Secrets that went to the same server with earlier requests, and that it may send back.
+  [[nodiscard]] virtual std::vector<std::shared_ptr<const store::SecretValue>> secrets_sent_to(
+      const EgressRequest& request) = 0;
   virtual void refused(const EgressRequest& request, const policy::Decision& decision) = 0;
   /// Notes that a request was allowed, before anything of it leaves: its name is the first.
   virtual void allowed(const EgressRequest& request) = 0;

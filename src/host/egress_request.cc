@@ -7,6 +7,8 @@
 #include <charconv>
 
 #include "host/egress.h"
+#include "host/header_name.h"
+#include "host/method_override.h"
 #include "policy/rules.h"
 #include "support/result.h"
 #include "support/text.h"
@@ -19,15 +21,12 @@ constexpr std::size_t maximum_headers = 64 * 1024;
 constexpr std::size_t maximum_header_count = 256;
 
 /// Headers that a guest does not set: hop by hop (RFC 9110, 7.6.1), framing (RFC 9112, 6),
-/// proxies (RFC 9110, 11.7), upgrades, provenance, and the second lock of cloud metadata.
-constexpr std::array<std::string_view, 35> refused_headers{
+/// proxies (RFC 9110, 11.7), upgrades, provenance, and the second lock of cloud metadata. In the
+/// form of `plain_header_name`.
+constexpr std::array<std::string_view, 28> refused_headers{
     "host",
     "connection",
     "keep-alive",
-    "proxy-connection",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-authentication-info",
     "te",
     "trailer",
     "transfer-encoding",
@@ -36,27 +35,35 @@ constexpr std::array<std::string_view, 35> refused_headers{
     "http2-settings",
     "alt-used",
     "alt-svc",
-    "sec-websocket-key",
-    "sec-websocket-version",
-    "sec-websocket-protocol",
-    "sec-websocket-extensions",
     "via",
     "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-host",
-    "x-forwarded-proto",
-    "x-forwarded-port",
+    "x-host",
+    "x-http-host-override",
     "x-real-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    "true-client-ip",
+    "cf-connecting-ip",
     "metadata-flavor",
     "metadata",
     "x-google-metadata-request",
     "x-aws-ec2-metadata-token",
     "x-aws-ec2-metadata-token-ttl-seconds",
     "x-metadata-token",
-    "x-original-url",
-    "x-rewrite-url",
-    "x-http-method-override",
+    "content-length",
+    "max-forwards",
 };
+/// Beginnings of such names. Servers behind a proxy believe what these say about where a request is
+/// from, and some what they say about its path.
+constexpr std::array<std::string_view, 6> refused_beginnings{
+    "proxy-", "sec-", "x-forwarded-", "x-original-", "x-rewrite-", "x-envoy-"};
+
+bool is_refused(std::string_view plain_name) {
+  return std::find(refused_headers.begin(), refused_headers.end(), plain_name) !=
+             refused_headers.end() ||
+         std::any_of(refused_beginnings.begin(), refused_beginnings.end(),
+                     [&](std::string_view beginning) { return plain_name.starts_with(beginning); });
+}
 
 /// RFC 9110, 5.5, without the obsolete forms.
 bool is_header_value(std::string_view text) {
@@ -107,10 +114,7 @@ Result<void> read_headers(const engine::HttpRequest& from, EgressRequest& reques
       return malformed("a header has characters that headers cannot have");
     }
     const std::string name = to_lower(header.name);
-    const bool taken =
-        std::find(refused_headers.begin(), refused_headers.end(), name) != refused_headers.end() ||
-        name.starts_with("proxy-") || name.starts_with("sec-");
-    if (taken) {
+    if (name != "content-length" && is_refused(plain_header_name(name))) {
       return malformed(fmt::format("the header {} is set by the host only", header.name));
     }
     if (name == "content-length") {
@@ -143,6 +147,10 @@ std::string EgressRequest::log_url() const {
   return url + one_line(std::string_view(target).substr(0, target.find('?')), 300);
 }
 
+std::string EgressRequest::server() const {
+  return fmt::format("{}://{}:{}", policy::name_of(scheme), host.url_text(), port);
+}
+
 Result<EgressRequest> check_request(const engine::HttpRequest& from) {
   EgressRequest request;
   const std::string scheme = to_lower(from.scheme);
@@ -161,6 +169,10 @@ Result<EgressRequest> check_request(const engine::HttpRequest& from) {
   });
   if (!plain) return malformed("its path has characters that have to be percent-encoded");
   BELLJAR_CHECK(read_headers(from, request));
+  request.overriding_methods = overriding_methods(request.headers, request.target);
+  for (const std::string& method : request.overriding_methods) {
+    BELLJAR_CHECK(policy::check_method(method));
+  }
   request.has_body = from.has_body;
   request.connect_timeout = from.connect_timeout;
   request.first_byte_timeout = from.first_byte_timeout;

@@ -9,6 +9,9 @@
 #include <cstring>
 #include <utility>
 
+#include "host/header_name.h"
+#include "host/method_override.h"
+#include "host/searchable.h"
 #include "policy/rules.h"
 #include "support/crypto.h"
 #include "support/result.h"
@@ -19,10 +22,9 @@ namespace {
 
 using engine::HttpFailure;
 
-constexpr std::size_t maximum_response_headers = 64 * 1024;
-constexpr std::size_t maximum_response_header_count = 256;
-/// Bytes of a request's body that wait for the network.
-constexpr std::size_t upload_window = 256 * 1024;
+/// Bytes that may arrive for a response besides twice what its body may have: for TLS, heads, the
+/// framing of bodies, and whatever else a server sends.
+constexpr std::uint64_t arrival_allowance = std::uint64_t{1} << 20;
 
 /// Headers of the connection, not of the response (RFC 9110, 7.6.1).
 constexpr std::array<std::string_view, 8> hop_headers{
@@ -32,6 +34,12 @@ constexpr std::array<std::string_view, 8> hop_headers{
 bool is_idempotent(std::string_view method) {
   constexpr std::array<std::string_view, 5> methods{"GET", "HEAD", "OPTIONS", "PUT", "DELETE"};
   return std::find(methods.begin(), methods.end(), method) != methods.end();
+}
+
+/// Codings of the transfer that libcurl undoes (RFC 9112, 7.1). Nobody asked for others, and nobody
+/// would undo them.
+bool is_plain_transfer(std::string_view coding) {
+  return equals_ignoring_case(coding, "chunked") || equals_ignoring_case(coding, "identity");
 }
 
 std::pair<HttpFailure, std::string> explain(const CurlLibrary& library, CURLcode code) {
@@ -67,7 +75,8 @@ Exchange::Exchange(ExchangeContext context, EgressRequest request,
     : context_(context),
       request_(std::move(request)),
       principal_(std::move(principal)),
-      sink_(std::move(sink)) {
+      sink_(std::move(sink)),
+      body_(request_.has_body ? request_.content_length : std::nullopt) {
   // Content in a HEAD request has no meaning (RFC 9110, 9.3.2), and libcurl would send a PUT.
   if (request_.method == "HEAD") request_.has_body = false;
 }
@@ -80,19 +89,12 @@ void Exchange::begin(HttpPool& pool, std::move_only_function<void()> ended) {
   ended_ = std::move(ended);
   if (over_) return end();
   epoch_ = principal_->epoch();
-  if (const policy::Decision decision = principal_->decide(request_); !decision) {
+  if (const policy::Decision decision = decide(); !decision) {
     return deny(decision, HttpFailure::denied);
   }
   principal_->allowed(request_);
-  auto secrets = principal_->secrets_for(request_);
-  if (!secrets) return fail(HttpFailure::internal, secrets.error().message());
-  secrets_ = *std::move(secrets);
-  const auto hidden = principal_->secrets_to_hide();
-  std::vector<std::string_view> values;
-  for (const OutgoingSecret& secret : secrets_) values.push_back(secret.value->reveal());
-  for (const OutgoingSecret& secret : hidden) values.push_back(secret.value->reveal());
-  patterns_ = std::make_shared<const SecretPatterns>(values);
-  scrubber_.emplace(patterns_);
+  if (!prepare_secrets()) return;
+  if (request_.has_body) watch_body();
   set_deadline({}, context_.options.name_timeout, HttpFailure::name_unresolvable,
                "the name was not resolved in time");
   if (request_.host.address) return resolved(std::vector{*request_.host.address});
@@ -100,6 +102,59 @@ void Exchange::begin(HttpPool& pool, std::move_only_function<void()> ended) {
                            [weak = weak_from_this()](Result<std::vector<policy::Address>> found) {
                              if (const auto self = weak.lock()) self->resolved(std::move(found));
                            });
+}
+
+policy::Decision Exchange::decide() {
+  policy::Decision decision = principal_->decide(request_);
+  for (const std::string& method : request_.overriding_methods) {
+    if (!decision) break;
+    EgressRequest as_read = request_;
+    as_read.method = method;
+    decision = principal_->decide(as_read);
+    if (!decision) {
+      decision.reason =
+          fmt::format("besides its own method the request names {}, which a server may act on: {}",
+                      method, decision.reason);
+    }
+  }
+  return decision;
+}
+
+bool Exchange::prepare_secrets() {
+  auto secrets = principal_->secrets_for(request_);
+  if (!secrets) {
+    fail(HttpFailure::internal, secrets.error().message());
+    return false;
+  }
+  secrets_ = *std::move(secrets);
+  const auto sent = principal_->secrets_sent_to(request_);
+  std::vector<std::string_view> values;
+  for (const OutgoingSecret& secret : secrets_) values.push_back(secret.value->reveal());
+  for (const auto& value : sent) values.push_back(value->reveal());
+  patterns_ = std::make_shared<const SecretPatterns>(values);
+  scrubber_.emplace(patterns_);
+  if (patterns_->empty()) return true;
+  if (auto reason = asks_for_what_cannot_be_searched(request_.headers)) {
+    deny({false, "secrets", *std::move(reason), {}}, HttpFailure::denied);
+    return false;
+  }
+  return true;
+}
+
+void Exchange::watch_body() {
+  std::vector<std::string_view> refused;
+  for (const std::string_view method : methods_to_try()) {
+    EgressRequest as_read = request_;
+    as_read.method = method;
+    if (!principal_->decide(as_read)) refused.push_back(method);
+  }
+  if (!refused.empty()) body_.watch_for(OverrideScanner(std::move(refused)));
+}
+
+void Exchange::keep_to_this_machine() {
+  if (request_.scheme == policy::Scheme::https || secrets_.empty()) return;
+  // By its name it is this machine; whoever resolves names may have another opinion.
+  std::erase_if(addresses_, [](const policy::Address& address) { return !address.is_loopback(); });
 }
 
 void Exchange::resolved(Result<std::vector<policy::Address>> found) {
@@ -122,6 +177,16 @@ void Exchange::resolved(Result<std::vector<policy::Address>> found) {
       return deny(*refusal, HttpFailure::address_prohibited);
     }
     return fail(HttpFailure::name_unresolvable, "the name has no address");
+  }
+  keep_to_this_machine();
+  if (addresses_.empty()) {
+    return deny({false,
+                 "secrets go over https",
+                 fmt::format("a secret goes out over http to this machine only, and {} is not an "
+                             "address of it",
+                             request_.host.name),
+                 {}},
+                HttpFailure::denied);
   }
   // Nothing leaves before the use of a secret is on disk.
   principal_->sending(request_, secrets_, [weak = weak_from_this()](bool durable) {
@@ -151,7 +216,7 @@ void Exchange::prepare_headers() {
   std::vector<std::string> owned;
   for (const OutgoingSecret& secret : secrets_) {
     if (secret.place == policy::SecretPlace::header) {
-      owned.push_back(to_lower(secret.detail));
+      owned.push_back(plain_header_name(secret.detail));
       add(fmt::format("{}: {}", secret.detail, secret.value->reveal()));
     } else if (secret.place == policy::SecretPlace::bearer) {
       owned.emplace_back("authorization");
@@ -166,9 +231,11 @@ void Exchange::prepare_headers() {
   bool has_content_type = false;
   for (const engine::HttpHeader& header : request_.headers) {
     // Where Belljar puts a secret, what the guest put does not go out.
-    if (std::find(owned.begin(), owned.end(), header.name) != owned.end()) continue;
+    if (std::find(owned.begin(), owned.end(), plain_header_name(header.name)) != owned.end()) {
+      continue;
+    }
     // A compressed response could not be looked through.
-    if (header.name == "accept-encoding" && !patterns_->empty()) continue;
+    if (asks_for_compression(header) && !patterns_->empty()) continue;
     has_accept = has_accept || header.name == "accept";
     has_content_type = has_content_type || header.name == "content-type";
     add(header.value.empty() ? header.name + ";" : header.name + ": " + header.value);
@@ -260,7 +327,8 @@ void Exchange::connect() {
   set_deadline(request_.first_byte_timeout,
                context_.options.connect_timeout + context_.options.head_timeout,
                HttpFailure::response_timeout, "no response came in time");
-  pool_->add(handle_, [weak = weak_from_this()](CURLcode code) {
+  const std::uint64_t most = 2 * principal_->limits().response.value + arrival_allowance;
+  pool_->add(handle_, most, [weak = weak_from_this()](CURLcode code) {
     if (const auto self = weak.lock()) self->done(code);
   });
 }
@@ -284,10 +352,14 @@ void Exchange::set_deadline(std::chrono::nanoseconds wish, std::chrono::millisec
 bool Exchange::still_allowed() {
   const std::uint64_t now = principal_->epoch();
   if (std::exchange(epoch_, now) == now) return true;
-  const policy::Decision decision = principal_->decide(request_);
+  const policy::Decision decision = decide();
   if (decision) return true;
   principal_->refused(request_, decision);
-  stopped_ = {HttpFailure::denied, decision.reason};
+  return stop(HttpFailure::denied, decision.reason);
+}
+
+bool Exchange::stop(HttpFailure failure, std::string message) {
+  stopped_ = {failure, std::move(message)};
   return false;
 }
 
@@ -331,60 +403,34 @@ std::size_t Exchange::on_header(char* data, std::size_t size, std::size_t count,
 
 bool Exchange::take_header(std::string_view line) {
   anything_received_ = true;
-  // Trailers come the same way; nothing is made of them.
-  if (head_delivered_) return true;
-  header_bytes_ += line.size();
-  if (header_bytes_ > maximum_response_headers ||
-      response_headers_.size() > maximum_response_header_count) {
-    stopped_ = {HttpFailure::headers_too_large, "the response's headers are larger than 64 KiB"};
-    return false;
-  }
-  if (line.starts_with("HTTP/")) {
-    response_headers_.clear();
-    const std::size_t blank = line.find(' ');
-    status_ = blank == std::string_view::npos
-                  ? 0
-                  : std::atoi(std::string(line.substr(blank + 1, 3)).c_str());
-    return true;
-  }
-  const std::string_view content = trim(line);
-  if (content.empty()) {
-    // 1xx responses are followed by the real one (RFC 9110, 15.2).
-    return status_ < 200 || deliver_head();
-  }
-  const std::size_t colon = content.find(':');
-  if (colon == std::string_view::npos) return true;
-  std::string name = to_lower(scrubber_->scrub(trim(content.substr(0, colon))));
-  // Nobody asked for other codings of the transfer (RFC 9112, 7.4), and nobody would undo them.
-  const std::string_view value = trim(content.substr(colon + 1));
-  if (name == "transfer-encoding" && !equals_ignoring_case(value, "chunked") &&
-      !equals_ignoring_case(value, "identity")) {
-    stopped_ = {HttpFailure::protocol, "the response is encoded in a way that was not asked for"};
-    return false;
-  }
-  if (std::find(hop_headers.begin(), hop_headers.end(), name) != hop_headers.end()) return true;
-  response_headers_.push_back({std::move(name), scrubber_->scrub(value)});
-  return true;
+  const bool behind = head_.complete();
+  if (!head_.take(line)) return stop(head_.problem().first, head_.problem().second);
+  return behind || !head_.complete() || deliver_head();
 }
 
 bool Exchange::deliver_head() {
-  if (!patterns_->empty()) {
-    const bool encoded = std::any_of(
-        response_headers_.begin(), response_headers_.end(), [](const engine::HttpHeader& header) {
-          return header.name == "content-encoding" && !header.value.empty() &&
-                 !equals_ignoring_case(header.value, "identity");
-        });
-    if (encoded) {
-      stopped_ = {HttpFailure::protocol,
-                  "the response is compressed though it was asked not to be, and cannot be looked "
-                  "through for secrets"};
-      return false;
+  for (const std::string_view coding : head_.values("transfer-encoding")) {
+    if (!is_plain_transfer(coding)) {
+      return stop(HttpFailure::protocol, "the response is encoded in a way that was not asked for");
     }
   }
-  head_delivered_ = true;
+  if (!patterns_->empty()) {
+    if (auto reason = why_it_cannot_be_searched(head_)) {
+      principal_->refused(request_, {false, "secrets", *reason, {}});
+      return stop(HttpFailure::protocol, *std::move(reason));
+    }
+  }
+  std::vector<engine::HttpHeader> headers;
+  for (const engine::HttpHeader& header : head_.headers()) {
+    if (std::find(hop_headers.begin(), hop_headers.end(), to_lower(header.name)) !=
+        hop_headers.end()) {
+      continue;
+    }
+    headers.push_back({to_lower(scrubber_->scrub(header.name)), scrubber_->scrub(header.value)});
+  }
   set_deadline(request_.between_bytes_timeout, context_.options.idle_timeout,
                HttpFailure::connection_terminated, "the response stopped coming");
-  sink_->head(static_cast<std::uint16_t>(status_), response_headers_);
+  sink_->head(static_cast<std::uint16_t>(head_.status()), headers);
   return true;
 }
 
@@ -397,12 +443,16 @@ std::size_t Exchange::take_body(std::string_view data) {
     download_paused_ = true;
     return CURL_WRITEFUNC_PAUSE;
   }
+  if (!head_.complete()) {
+    static_cast<void>(stop(HttpFailure::protocol, "the response has no head"));
+    return 0;
+  }
   received_ += data.size();
   const Bytes limit = principal_->limits().response;
   if (received_ > limit.value) {
-    stopped_ = {
-        HttpFailure::response_too_large,
-        fmt::format("the response is larger than {} (limit response)", format_bytes(limit))};
+    static_cast<void>(
+        stop(HttpFailure::response_too_large,
+             fmt::format("the response is larger than {} (limit response)", format_bytes(limit))));
     return 0;
   }
   if (!still_allowed()) return 0;
@@ -422,35 +472,6 @@ void Exchange::resume_download() {
   }
 }
 
-bool Exchange::provide(std::string_view bytes) {
-  if (!request_.has_body) return true;
-  const std::lock_guard lock(upload_mutex_);
-  // libcurl sends what it is given: what is beyond the announced length would be the next request
-  // of the connection (RFC 9112, 11.2).
-  provided_ += bytes.size();
-  if (request_.content_length && provided_ > *request_.content_length) {
-    upload_problem_ = "the request's body is longer than its content-length says";
-    return true;
-  }
-  upload_.emplace_back(bytes);
-  upload_bytes_ += bytes.size();
-  upload_throttled_ = upload_bytes_ >= upload_window;
-  return !upload_throttled_;
-}
-
-void Exchange::finish_upload() {
-  const std::lock_guard lock(upload_mutex_);
-  upload_finished_ = true;
-  if (request_.content_length && provided_ < *request_.content_length) {
-    upload_problem_ = "the request's body is shorter than its content-length says";
-  }
-}
-
-void Exchange::abort_upload() {
-  const std::lock_guard lock(upload_mutex_);
-  upload_problem_ = "the request's body was not finished";
-}
-
 void Exchange::resume_upload() {
   if (over_ || handle_ == nullptr || !std::exchange(upload_paused_, false)) return;
   library_->curl_easy_pause(handle_, download_paused_ ? CURLPAUSE_RECV : CURLPAUSE_CONT);
@@ -462,50 +483,38 @@ std::size_t Exchange::on_upload(char* buffer, std::size_t size, std::size_t coun
 
 std::size_t Exchange::give_upload(char* buffer, std::size_t room) {
   if (!request_.has_body) return 0;
-  bool want_more = false;
-  std::size_t given = 0;
-  {
-    const std::lock_guard lock(upload_mutex_);
-    if (!upload_problem_.empty()) {
-      stopped_ = {HttpFailure::bad_request, upload_problem_};
-      return CURL_READFUNC_ABORT;
-    }
-    while (given < room && !upload_.empty()) {
-      const std::string_view front = std::string_view(upload_.front()).substr(upload_offset_);
-      const std::size_t part = std::min(front.size(), room - given);
-      std::memcpy(buffer + given, front.data(), part);
-      given += part;
-      upload_offset_ += part;
-      if (upload_offset_ == upload_.front().size()) {
-        upload_.pop_front();
-        upload_offset_ = 0;
-      }
-    }
-    upload_bytes_ -= given;
-    if (upload_throttled_ && upload_bytes_ < upload_window / 2) {
-      upload_throttled_ = false;
-      want_more = true;
-    }
-    if (given == 0 && !upload_finished_) {
-      upload_paused_ = true;
-      return CURL_READFUNC_PAUSE;
-    }
+  RequestBody::Portion portion = body_.take(buffer, room);
+  if (!portion.problem.empty()) {
+    static_cast<void>(stop(HttpFailure::bad_request, std::move(portion.problem)));
+    return CURL_READFUNC_ABORT;
+  }
+  if (portion.wait) {
+    upload_paused_ = true;
+    return CURL_READFUNC_PAUSE;
   }
   // A guest that uploads slowly is no server that answers slowly.
   set_deadline(request_.first_byte_timeout, context_.options.head_timeout,
                HttpFailure::response_timeout, "no response came in time");
-  if (want_more) sink_->want_body();
-  return given;
+  if (portion.wants_more) sink_->want_body();
+  return portion.size;
 }
 
 void Exchange::done(CURLcode code) {
   if (over_) return;
   if (stopped_) return fail(stopped_->first, stopped_->second);
+  if (code == CURLE_FILESIZE_EXCEEDED) {
+    return fail(
+        HttpFailure::response_too_large,
+        fmt::format("more arrived for the response than twice {} and 1 MiB (limit response)",
+                    format_bytes(principal_->limits().response)));
+  }
+  if (code == CURLE_OK && !head_.complete()) {
+    return fail(HttpFailure::protocol, "the server ended without a response");
+  }
   if (code == CURLE_OK) {
-    // HEAD and responses without a body have no call of on_body, but all have their head by now.
     const std::string rest = scrubber_->finish();
     if (!rest.empty()) static_cast<void>(sink_->chunk(rest));
-    principal_->finished(request_, status_, received_);
+    principal_->finished(request_, head_.status(), received_);
     sink_->end();
     return end();
   }
@@ -523,14 +532,14 @@ void Exchange::deny(const policy::Decision& decision, HttpFailure failure) {
 
 void Exchange::fail(HttpFailure failure, std::string_view message) {
   if (over_) return;
-  if (handle_ != nullptr) principal_->finished(request_, status_, received_);
+  if (handle_ != nullptr) principal_->finished(request_, head_.status(), received_);
   sink_->fail(failure, message);
   end();
 }
 
 void Exchange::cancel() {
   if (over_) return;
-  if (handle_ != nullptr) principal_->finished(request_, status_, received_);
+  if (handle_ != nullptr) principal_->finished(request_, head_.status(), received_);
   end();
 }
 

@@ -1,11 +1,8 @@
 // One request on its way out and its response on the way back.
 #pragma once
 
-#include <atomic>
-#include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -15,7 +12,9 @@
 #include "host/egress.h"
 #include "host/event_loop.h"
 #include "host/http_pool.h"
+#include "host/request_body.h"
 #include "host/resolver.h"
+#include "host/response_head.h"
 #include "host/scrubber.h"
 
 namespace belljar::host {
@@ -37,7 +36,11 @@ struct ExchangeContext {
 };
 
 /// Decide, resolve, check the addresses, record, connect to a checked one, stream. Everything but
-/// `provide`, `finish_upload` and `abort_upload` happens on the event loop.
+/// `body` happens on the event loop.
+///
+/// The guest hears of a head before anything else of a response, and of nothing that came after one
+/// that was not whole. Where a secret went out it gets what no part of a secret can be in; an
+/// answer that breaks off ends for it where a whole one would have come to by then.
 class Exchange final : public std::enable_shared_from_this<Exchange> {
  public:
   Exchange(ExchangeContext context, EgressRequest request,
@@ -51,9 +54,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   /// Ends with a failure that happened before it began.
   void fail(engine::HttpFailure failure, std::string_view message);
 
-  [[nodiscard]] bool provide(std::string_view bytes);
-  void finish_upload();
-  void abort_upload();
+  /// The request's body, which the guest fills. Any thread.
+  [[nodiscard]] RequestBody& body() noexcept { return body_; }
   /// The guest has made room for more of the response.
   void resume_download();
   /// More of the request's body has come.
@@ -62,7 +64,11 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   [[nodiscard]] const std::string& pool_name() const { return principal_->pool(); }
 
  private:
+  [[nodiscard]] policy::Decision decide();
+  [[nodiscard]] bool prepare_secrets();
+  void watch_body();
   void resolved(Result<std::vector<policy::Address>> addresses);
+  void keep_to_this_machine();
   void recorded(bool durable);
   void connect();
   void prepare_headers();
@@ -87,6 +93,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
                                int primary_port, int local_port);
   [[nodiscard]] bool take_header(std::string_view line);
   [[nodiscard]] bool deliver_head();
+  [[nodiscard]] bool stop(engine::HttpFailure failure, std::string message);
   [[nodiscard]] std::size_t take_body(std::string_view data);
   [[nodiscard]] std::size_t give_upload(char* buffer, std::size_t room);
 
@@ -111,10 +118,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   curl_slist* connect_to_ = nullptr;
   EventLoop::TimerId deadline_ = 0;
 
-  int status_ = 0;
-  std::vector<engine::HttpHeader> response_headers_;
-  std::size_t header_bytes_ = 0;
-  bool head_delivered_ = false;
+  ResponseHead head_;
   bool anything_received_ = false;
   std::uint64_t received_ = 0;
   /// Why a callback told libcurl to stop.
@@ -125,15 +129,7 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   bool holds_http2_slot_ = false;
   bool over_ = false;
 
-  std::mutex upload_mutex_;
-  std::deque<std::string> upload_;
-  std::size_t upload_bytes_ = 0;
-  std::size_t upload_offset_ = 0;
-  bool upload_finished_ = false;
-  std::uint64_t provided_ = 0;
-  /// Why the body cannot be sent to its end.
-  std::string upload_problem_;
-  bool upload_throttled_ = false;
+  RequestBody body_;
 };
 
 }  // namespace belljar::host

@@ -57,13 +57,27 @@ Result<MacKey> Secrets::key(MissingKey missing) const {
   return open_key_file(state_.paths().data / "secret.key", missing);
 }
 
-Result<void> Secrets::set(std::string_view name, const SecretValue& value) {
-  if (value.reveal().size() < minimum_length) {
-    return fail(ErrorCode::invalid_argument,
-                "a secret of fewer than {} characters cannot be told from other text when it comes "
-                "back; use a longer one",
-                minimum_length);
+Result<void> Secrets::check(const SecretValue& value) {
+  const std::string& text = value.reveal();
+  if (text.size() < minimum_length) {
+    return fail(
+        ErrorCode::invalid_argument,
+        "a secret of fewer than {} bytes cannot be told from other text when it comes back; "
+        "use a longer one",
+        minimum_length);
   }
+  // In a header it would be the beginning of another (RFC 9112, 2.2).
+  const std::size_t broken = text.find_first_of(std::string_view("\r\n\0", 3));
+  if (broken != std::string::npos) {
+    return fail(ErrorCode::invalid_argument,
+                "a secret is one line of text, and this one has a {} behind {} bytes",
+                text[broken] == '\0' ? "NUL" : "line break", broken);
+  }
+  return {};
+}
+
+Result<void> Secrets::set(std::string_view name, const SecretValue& value) {
+  BELLJAR_CHECK(check(value));
   BELLJAR_TRY(const MacKey key, this->key(MissingKey::make));
   const auto nonce = random_bytes<nonce_size>();
   std::string sealed(reinterpret_cast<const char*>(nonce.data()), nonce.size());
@@ -107,7 +121,14 @@ Result<std::optional<SecretValue>> Secrets::get(std::string_view name) const {
           bytes(std::string_view(sealed)), key.data()) != 0) {
     return broken();
   }
-  return SecretValue(std::move(value));
+  SecretValue secret(std::move(value));
+  if (const auto usable = check(secret); !usable) {
+    return fail(ErrorCode::storage,
+                "the secret {} cannot be used: {}; set it again: belljar secret "
+                "set {}",
+                name, usable.error().message(), name);
+  }
+  return secret;
 }
 
 Result<bool> Secrets::remove(std::string_view name) {

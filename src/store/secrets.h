@@ -39,10 +39,16 @@ class Secrets {
  public:
   Secrets(State& state, SecretKeyPlace place) : state_(state), place_(place) {}
 
-  /// Values shorter than this would be found by chance in what comes back.
+  /// Bytes. Shorter values would be found by chance in what comes back.
   static constexpr std::size_t minimum_length = 8;
+  /// Bytes. Shorter values that people made up can be guessed by whoever may ask often.
+  static constexpr std::size_t good_length = 16;
 
+  /// Whether a value can go into a header and be told from other text when it comes back: no line
+  /// break, no NUL, and at least `minimum_length` bytes.
+  [[nodiscard]] static Result<void> check(const SecretValue& value);
   [[nodiscard]] Result<void> set(std::string_view name, const SecretValue& value);
+  /// What was set before it was checked as it is now is an error.
   [[nodiscard]] Result<std::optional<SecretValue>> get(std::string_view name) const;
   [[nodiscard]] Result<bool> remove(std::string_view name);
 

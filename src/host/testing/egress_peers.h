@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "host/egress.h"
+#include "host/sent_secrets.h"
 #include "policy/snapshot.h"
 
 namespace belljar::host::testing {
@@ -31,12 +32,22 @@ class PolicyPrincipal final : public EgressPrincipal {
     policy::SecretPlace place;
     std::string detail;
     std::string value;
+    /// Where it goes to; everywhere if this is empty.
+    std::string host;
   };
 
   explicit PolicyPrincipal(std::string_view policy, std::string pool = "tool")
       : pool_(std::move(pool)), snapshot_(snapshot_of(policy)) {}
 
-  void bind(Binding binding) { bindings_.push_back(std::move(binding)); }
+  void bind(Binding binding) {
+    const std::lock_guard lock(mutex_);
+    bindings_.push_back(std::move(binding));
+  }
+  /// Takes all secrets back.
+  void unbind() {
+    const std::lock_guard lock(mutex_);
+    bindings_.clear();
+  }
   /// What a person may do while a request is under way.
   void replace_policy(std::string_view policy) {
     auto snapshot = snapshot_of(policy);
@@ -52,17 +63,30 @@ class PolicyPrincipal final : public EgressPrincipal {
   policy::Decision decide_address(const policy::Address& address) override {
     return snapshot()->decide_address(address);
   }
-  Result<std::vector<OutgoingSecret>> secrets_for(const EgressRequest&) override {
-    return outgoing();
+  Result<std::vector<OutgoingSecret>> secrets_for(const EgressRequest& request) override {
+    const std::lock_guard lock(mutex_);
+    std::vector<OutgoingSecret> secrets;
+    for (const Binding& binding : bindings_) {
+      if (!binding.host.empty() && binding.host != request.host.name) continue;
+      secrets.push_back({binding.name, binding.place, binding.detail,
+                         std::make_shared<const store::SecretValue>(std::string(binding.value))});
+    }
+    return secrets;
   }
-  std::vector<OutgoingSecret> secrets_to_hide() override { return outgoing(); }
+  std::vector<std::shared_ptr<const store::SecretValue>> secrets_sent_to(
+      const EgressRequest& request) override {
+    return sent_secrets_.of(request.server());
+  }
   void refused(const EgressRequest& request, const policy::Decision& decision) override {
     const std::lock_guard lock(mutex_);
     refusals_.push_back(request.log_url() + ": " + decision.reason);
   }
   void allowed(const EgressRequest&) override {}
-  void sending(const EgressRequest& request, const std::vector<OutgoingSecret>&,
+  void sending(const EgressRequest& request, const std::vector<OutgoingSecret>& secrets,
                std::move_only_function<void(bool)> durable) override {
+    for (const OutgoingSecret& secret : secrets) {
+      sent_secrets_.remember(request.server(), secret.value);
+    }
     {
       const std::lock_guard lock(mutex_);
       sent_.push_back(request.log_url());
@@ -95,20 +119,12 @@ class PolicyPrincipal final : public EgressPrincipal {
     kept_.push_back(snapshot_);
     return snapshot_;
   }
-  std::vector<OutgoingSecret> outgoing() const {
-    std::vector<OutgoingSecret> secrets;
-    for (const Binding& binding : bindings_) {
-      secrets.push_back({binding.name, binding.place, binding.detail,
-                         std::make_shared<const store::SecretValue>(std::string(binding.value))});
-    }
-    return secrets;
-  }
-
   std::string pool_;
   mutable std::mutex mutex_;
   std::shared_ptr<const policy::Snapshot> snapshot_;
   mutable std::vector<std::shared_ptr<const policy::Snapshot>> kept_;
   std::vector<Binding> bindings_;
+  SentSecrets sent_secrets_;
   std::uint64_t epoch_ = 1;
   std::vector<std::string> refusals_;
   std::vector<std::string> sent_;

@@ -144,13 +144,78 @@ TEST(HostileServerTest, A45HeadersWithoutEndAreCutOff) {
   }
 }
 
-TEST(HostileServerTest, A45TrailersWithoutEndTakeNoMemoryAndNoTime) {
-  RawServer server(endless(
-      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n5\r\nhello\r\n0\r\n",
-      "X-Trailer: " + std::string(1'000, 'x') + "\r\n"));
-  const Response response = fetch_from(server, impatient());
-  EXPECT_TRUE(response.failure);
-  EXPECT_EQ(response.body, "hello");
+TEST(HostileServerTest, A45TrailersAreCountedWithTheHeaders) {
+  for (const std::string& line :
+       {"X-Trailer: " + std::string(1'000, 'x') + "\r\n", std::string("a:\r\n")}) {
+    RawServer server(endless(
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X\r\n\r\n5\r\nhello\r\n0\r\n",
+        line));
+    const Response response = fetch_from(server);
+    EXPECT_EQ(response.failure, HttpFailure::headers_too_large) << response.message;
+    EXPECT_THAT(response.message, HasSubstr("headers and trailers"));
+    EXPECT_EQ(response.body, "hello");
+  }
+}
+
+TEST(HostileServerTest, A45WhatArrivesWithoutBeingABodyIsCountedAsWell) {
+  const std::string piece(16'384, 'x');
+  for (const auto& [head, more] : std::vector<std::pair<std::string, std::string>>{
+           // An extension of a chunk (RFC 9112, 7.1.1) that never ends, and chunks of one byte that
+           // each have one.
+           {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;a=", piece},
+           {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+            "1;a=" + piece + "\r\nx\r\n"}}) {
+    RawServer server(endless(head, more));
+    const Response response = fetch_from(server);
+    EXPECT_EQ(response.failure, HttpFailure::response_too_large) << response.message;
+    EXPECT_THAT(response.message, HasSubstr("more arrived"));
+    EXPECT_LT(response.body.size(), std::size_t{1} << 20);
+  }
+}
+
+TEST(HostileServerTest, A45WhatArrivedForEarlierResponsesOfAConnectionDoesNotCount) {
+  const std::string body(1'000, 'x');
+  const std::string answer =
+      fmt::format("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", body.size(), body);
+  RawServer server(RawServer::answering(answer, nullptr, nullptr));
+  Network network;
+  const auto principal = principal_for(server, "  resources: {response: 1Ki}\n");
+  // One and a half times what may arrive for one.
+  for (std::size_t sum = 0; sum < (std::size_t{3} << 19); sum += answer.size()) {
+    ASSERT_EQ(network.fetch(principal, Network::get(authority_of(server))).body, body);
+  }
+  EXPECT_EQ(server.connections(), 1U);
+}
+
+TEST(HostileServerTest, A46AnAnswerWithoutAHeadIsAnErrorAtOnce) {
+  for (const char* const text :
+       {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello",
+        "HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nHTTP/1.1 100 x: y\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nHTTP/1.1 100 Continue\r\n\r\n",
+        "HTTP/1.1 100 Continue\r\nHTTP/1.1 200 OK\r\n\r\n"}) {
+    // With the deadlines of every day: what waits for one fails otherwise.
+    RawServer waiting(stalling(text));
+    const Response response = fetch_from(waiting);
+    EXPECT_EQ(response.failure, HttpFailure::protocol) << text << response.message;
+    EXPECT_EQ(response.body, "") << text;
+    EXPECT_EQ(response.status, 0) << text;
+    RawServer ending([&](const Connection& connection) {
+      static_cast<void>(connection.request());
+      connection.send(text);
+    });
+    EXPECT_TRUE(fetch_from(ending).failure) << text;
+  }
+  for (const char* const text :
+       {"HTTP/1.1 100 Continue\r\n\r\n", "HTTP/1.1 200 OK\r\n", "HTTP/1.1 200 OK\r\nA: b\r\n"}) {
+    RawServer ending([&](const Connection& connection) {
+      static_cast<void>(connection.request());
+      connection.send(text);
+    });
+    const Response response = fetch_from(ending);
+    EXPECT_TRUE(response.failure) << text << " ended well";
+    EXPECT_FALSE(response.ended) << text;
+  }
 }
 
 TEST(HostileServerTest, A46AServerThatNeverAnswersIsGivenUp) {
@@ -321,7 +386,7 @@ TEST(HostileServerTest, OddStatusCodesDoNoHarm) {
 /// A principal whose secret goes out as a bearer token.
 std::shared_ptr<PolicyPrincipal> with_secret(const RawServer& server) {
   auto principal = principal_for(server);
-  principal->bind({"key", policy::SecretPlace::bearer, {}, std::string(secret_value)});
+  principal->bind({"key", policy::SecretPlace::bearer, {}, std::string(secret_value), {}});
   return principal;
 }
 
@@ -332,10 +397,10 @@ TEST(HostileServerTest, A52AReflectedCredentialDoesNotComeBack) {
         to_hex({reinterpret_cast<const std::uint8_t*>(request.data()), request.size()});
     const std::string body = request + hexadecimal + to_base64(request) + to_base64("x" + request) +
                              to_base64("xx" + request);
-    connection.send(fmt::format(
-        "HTTP/1.1 200 {0}\r\nX-Reflected: {0}\r\nLocation: https://a.test/?{0}\r\n{0}: 1\r\n"
-        "Content-Length: {1}\r\n\r\n",
-        secret_value, body.size()));
+    connection.send(
+        fmt::format("HTTP/1.1 200 {0}\r\nX-Reflected: {0}\r\nLocation: https://a.test/?{0}\r\n"
+                    "Content-Length: {1}\r\n\r\n",
+                    secret_value, body.size()));
     for (const char c : body) connection.send({&c, 1});
   });
   Network network;
@@ -346,12 +411,24 @@ TEST(HostileServerTest, A52AReflectedCredentialDoesNotComeBack) {
   EXPECT_THAT(response.body, HasSubstr("Bearer ******"));
   EXPECT_THAT(all, Not(HasSubstr(std::string(secret_value))));
   EXPECT_THAT(all, Not(HasSubstr("Tr0ub4dor")));
-  EXPECT_THAT(all, Not(HasSubstr("tr0ub4dor"))) << "the secret came back as a header's name";
   EXPECT_THAT(all, Not(HasSubstr("547230756234646f72")));
   for (const std::size_t before : {0U, 1U, 2U}) {
     const std::string encoded = to_base64(std::string(before, 'x') + std::string(secret_value));
     EXPECT_THAT(all, Not(HasSubstr(encoded.substr(4, 16)))) << before;
   }
+}
+
+TEST(HostileServerTest, A52ACredentialDoesNotComeBackAsAHeadersName) {
+  constexpr std::string_view name = "Sk-Tr0ub4dor-3x";
+  RawServer server([&](const Connection& connection) {
+    static_cast<void>(connection.request());
+    connection.send(fmt::format("HTTP/1.1 200 OK\r\n{}: 1\r\nContent-Length: 0\r\n\r\n", name));
+  });
+  Network network;
+  auto principal = principal_for(server);
+  principal->bind({"key", policy::SecretPlace::bearer, {}, std::string(name), {}});
+  const Response response = network.fetch(principal, Network::get(authority_of(server)));
+  EXPECT_EQ(response.header(std::string(name.size(), '*')), "1") << response.message;
 }
 
 TEST(HostileServerTest, A55ACompressedAnswerIsNotAskedForAndNotLetThrough) {

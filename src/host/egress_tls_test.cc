@@ -133,7 +133,7 @@ enum class Speaks { http1, http2 };
 class TlsServer {
  public:
   explicit TlsServer(Speaks version = Speaks::http1) {
-    const std::string key = (folder_ / "key.pem").native();
+    const std::string key = this->key();
     Program maker({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=tls.test",
                    "-addext", "subjectAltName=DNS:tls.test", "-keyout", key, "-out",
@@ -163,6 +163,7 @@ class TlsServer {
   void serve(std::string_view name, std::string_view body) const {
     folder_.write(fmt::format("files/{}", name), body);
   }
+  [[nodiscard]] std::string key() const { return (folder_ / "key.pem").native(); }
   [[nodiscard]] std::string certificate() const { return (folder_ / "certificate.pem").native(); }
   [[nodiscard]] std::string authority(std::string_view name = "tls.test") const {
     return fmt::format("{}:{}", name, port_);
@@ -202,6 +203,54 @@ INSTANTIATE_TEST_SUITE_P(Versions, EgressTlsTest, ::testing::Values(Speaks::http
                          [](const auto& version) {
                            return version.param == Speaks::http1 ? "Http1" : "Http2";
                          });
+
+/// Speaks HTTP/2 as far as its settings, and then sends frames that are no part of any answer for
+/// as long as somebody listens. Says its port first.
+constexpr const char* flooding_program = R"(
+import socket, ssl, sys
+kind, certificate, key = sys.argv[1:]
+def frame(number, flags, stream, payload):
+    return len(payload).to_bytes(3, "big") + bytes([number, flags]) + stream.to_bytes(4, "big") + payload
+floods = {
+    "unknown": frame(0x42, 0, 0, b"x" * 16384),
+    "unknown-of-stream": frame(0x42, 0, 1, b"x" * 16384),
+    "pings": frame(6, 1, 0, b"12345678") * 1000,
+    "windows": frame(8, 0, 0, b"\0\0\0\1") * 1000,
+}
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(certificate, key)
+context.set_alpn_protocols(["h2"])
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    connection, _ = listener.accept()
+    try:
+        connection = context.wrap_socket(connection, server_side=True)
+        connection.sendall(frame(4, 0, 0, b""))
+        while True:
+            connection.sendall(floods[kind])
+    except OSError:
+        connection.close()
+)";
+
+TEST(EgressProtocolTest, A45FramesThatAreNoAnswerAreCountedAsWell) {
+  const TlsServer other;
+  for (const char* const kind : {"unknown", "unknown-of-stream", "pings", "windows"}) {
+    const Program server(
+        {"python3", "-c", flooding_program, kind, other.certificate(), other.key()});
+    const std::string to = fmt::format("tls.test:{}", server.line());
+    Network network(other.options());
+    engine::HttpRequest request = Network::get(to);
+    request.scheme = "https";
+    const Response response =
+        network.fetch(std::make_shared<PolicyPrincipal>(Network::policy_for("https://" + to) +
+                                                        "  resources: {response: 1Mi}\n"),
+                      request);
+    EXPECT_TRUE(response.failure == HttpFailure::response_too_large ||
+                response.failure == HttpFailure::protocol)
+        << kind << ": " << response.message;
+  }
+}
 
 TEST_P(EgressTlsTest, FetchesOverTls) {
   const TlsServer server(GetParam());

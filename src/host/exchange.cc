@@ -317,6 +317,12 @@ void Exchange::connect() {
   set(CURLOPT_WRITEDATA, this);
   set(CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
   set(CURLOPT_OPENSOCKETDATA, this);
+  if (!patterns_->empty() && request_.scheme == policy::Scheme::https) {
+    // libcurl takes a connection that is cut off for one that ends. Only its log knows better.
+    set(CURLOPT_VERBOSE, 1L);
+    set(CURLOPT_DEBUGFUNCTION, on_debug);
+    set(CURLOPT_DEBUGDATA, this);
+  }
   set(CURLOPT_PREREQFUNCTION, on_before_request);
   set(CURLOPT_PREREQDATA, this);
 
@@ -393,6 +399,20 @@ int Exchange::on_before_request(void* exchange, char* primary_address, char*, in
     return CURL_PREREQFUNC_ABORT;
   }
   return self->still_allowed() ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
+int Exchange::on_debug(CURL*, curl_infotype type, char* data, std::size_t size, void* exchange) {
+  // The one message of TLS that has two bytes: an alert, here close_notify (RFC 8446, 6.1).
+  if (type == CURLINFO_SSL_DATA_IN && size == 2 && data[0] == 1 && data[1] == 0) {
+    static_cast<Exchange*>(exchange)->closing_announced_ = true;
+  }
+  return 0;
+}
+
+bool Exchange::was_cut_off() const {
+  // Somebody on the way could end it within a secret, of which the beginning would be passed on.
+  return !patterns_->empty() && request_.scheme == policy::Scheme::https &&
+         request_.method != "HEAD" && !head_.says_where_it_ends() && !closing_announced_;
 }
 
 std::size_t Exchange::on_header(char* data, std::size_t size, std::size_t count, void* exchange) {
@@ -510,6 +530,10 @@ void Exchange::done(CURLcode code) {
   }
   if (code == CURLE_OK && !head_.complete()) {
     return fail(HttpFailure::protocol, "the server ended without a response");
+  }
+  if (code == CURLE_OK && was_cut_off()) {
+    return fail(HttpFailure::connection_terminated,
+                "the connection was cut off, and the response does not say where it ends");
   }
   if (code == CURLE_OK) {
     const std::string rest = scrubber_->finish();

@@ -89,10 +89,13 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
   static std::size_t on_body(char* data, std::size_t size, std::size_t count, void* exchange);
   static std::size_t on_upload(char* buffer, std::size_t size, std::size_t count, void* exchange);
   static curl_socket_t on_open_socket(void* exchange, curlsocktype purpose, curl_sockaddr* address);
+  static int on_debug(CURL* handle, curl_infotype type, char* data, std::size_t size,
+                      void* exchange);
   static int on_before_request(void* exchange, char* primary_address, char* local_address,
                                int primary_port, int local_port);
   [[nodiscard]] bool take_header(std::string_view line);
   [[nodiscard]] bool deliver_head();
+  [[nodiscard]] bool was_cut_off() const;
   [[nodiscard]] bool stop(engine::HttpFailure failure, std::string message);
   [[nodiscard]] std::size_t take_body(std::string_view data);
   [[nodiscard]] std::size_t give_upload(char* buffer, std::size_t room);
@@ -120,6 +123,8 @@ class Exchange final : public std::enable_shared_from_this<Exchange> {
 
   ResponseHead head_;
   bool anything_received_ = false;
+  /// The server has said, within TLS, that it closes the connection.
+  bool closing_announced_ = false;
   std::uint64_t received_ = 0;
   /// Why a callback told libcurl to stop.
   std::optional<std::pair<engine::HttpFailure, std::string>> stopped_;

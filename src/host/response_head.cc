@@ -70,8 +70,16 @@ bool ResponseHead::begin(std::string_view line) {
     return refuse(HttpFailure::protocol,
                   fmt::format("the server sent more than {} interim responses", maximum_interim));
   }
+  has_frames_ = !line.starts_with("HTTP/1");
   place_ = Place::fields;
   return true;
+}
+
+bool ResponseHead::says_where_it_ends() const {
+  constexpr int no_content = 204;
+  constexpr int not_modified = 304;
+  return has_frames_ || status_ == no_content || status_ == not_modified ||
+         !values("content-length").empty() || !values("transfer-encoding").empty();
 }
 
 bool ResponseHead::end() {

@@ -28,6 +28,9 @@ class ResponseHead {
   /// Whether the blank line behind the head was seen. What comes after it are trailers.
   [[nodiscard]] bool complete() const noexcept { return place_ == Place::behind; }
   [[nodiscard]] int status() const noexcept { return status_; }
+  /// Whether the body says itself where it ends: by a length, chunks or frames. Otherwise it ends
+  /// with the connection (RFC 9112, 6.3).
+  [[nodiscard]] bool says_where_it_ends() const;
   /// As they came. Trailers are counted and not kept.
   [[nodiscard]] const std::vector<engine::HttpHeader>& headers() const noexcept { return headers_; }
   /// All values of a header, whatever the case of its name.
@@ -46,6 +49,8 @@ class ResponseHead {
 
   Place place_ = Place::status_line;
   int status_ = 0;
+  /// HTTP/2 and later.
+  bool has_frames_ = false;
   std::vector<engine::HttpHeader> headers_;
   std::size_t bytes_ = 0;
   std::size_t fields_ = 0;

@@ -106,6 +106,20 @@ TEST(ResponseHeadTest, BytesOfAllHeadsAndTrailersAreCountedTogether) {
   }
 }
 
+TEST(ResponseHeadTest, SaysWhetherTheBodyEndsWithTheConnection) {
+  for (const auto& [lines, says] : std::vector<std::pair<std::vector<std::string>, bool>>{
+           {{"HTTP/1.1 200 OK", ""}, false},
+           {{"HTTP/1.0 200 OK", "Connection: close", ""}, false},
+           {{"HTTP/1.1 200 OK", "content-length: 5", ""}, true},
+           {{"HTTP/1.1 200 OK", "Transfer-Encoding: chunked", ""}, true},
+           {{"HTTP/1.1 204 No Content", ""}, true},
+           {{"HTTP/2 200 ", ""}, true}}) {
+    ResponseHead head;
+    ASSERT_TRUE(take(head, lines));
+    EXPECT_EQ(head.says_where_it_ends(), says) << lines.front();
+  }
+}
+
 TEST(ResponseHeadTest, TrailersAreNotKept) {
   ResponseHead head;
   ASSERT_TRUE(take(head, {"HTTP/1.1 200 OK", "a: b", "", "c: d", "e: f", ""}));

@@ -75,8 +75,10 @@ TEST_F(A52, AServerThatSendsTheCredentialBackDoesNotHandItToTheGuest) {
       if (request.empty()) return;
       const std::lock_guard lock(mutex);
       requests.push_back(request);
+      // Only what it got: an answer of one that did not is nobody's secret.
+      const bool got_it = request.find(secret) != std::string::npos;
       connection.send(fmt::format("HTTP/1.1 200 OK\r\nX-Echo: {}\r\nContent-Length: {}\r\n\r\n{}",
-                                  secret, request.size(), request));
+                                  got_it ? secret : "nothing", request.size(), request));
     }
   });
   const auto server = serve_with_secret(reflecting);

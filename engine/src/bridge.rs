@@ -120,6 +120,8 @@ pub mod ffi {
         mount: u32,
         guest: String,
         writable: bool,
+        /// The same for mounts of one folder, in all components.
+        line: u64,
     }
 
     struct Variable {
@@ -184,6 +186,8 @@ pub mod ffi {
         error: i32,
         /// A descriptor that the crate owns from here on, or -1.
         descriptor: i32,
+        /// Whether others serve the file, who may stop answering.
+        remote: bool,
         status: FileStatus,
         /// What a symbolic link says.
         target: String,

@@ -215,7 +215,8 @@ impl Run {
             }
             None => {
                 let budget = program.machine.budget.clone();
-                let state = State::new(input, host, control.clone(), budget);
+                let lines = program.machine.lines.clone();
+                let state = State::new(input, host, control.clone(), budget, lines);
                 let mut store = Store::new(&program.flavor.engine, state);
                 store.limiter(|state| &mut state.limiter);
                 store
@@ -246,8 +247,16 @@ impl Run {
     async fn execute(mut self) -> (Outcome, Option<Store<State>>) {
         let control = self.control.clone();
         let host = self.store.data().host.clone();
+        let console = self.store.data().console.clone();
         let ended = {
-            let work = self.work();
+            let work = async {
+                let result = self.work().await;
+                // A program has ended once what it said has been taken.
+                if let Some(console) = &console {
+                    console.drained().await;
+                }
+                result
+            };
             tokio::pin!(work);
             tokio::select! {
                 biased;
@@ -259,6 +268,9 @@ impl Run {
                 () = revoked(&host) => Err(format_err!("a grant was taken back that was in use")),
             }
         };
+        if let Some(console) = &console {
+            console.abandon();
+        }
         let mut outcome = match ended {
             Ok(outcome) => outcome,
             Err(error) => classify(&error, self.store.data().limiter.refused.as_ref()),

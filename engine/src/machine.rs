@@ -6,6 +6,7 @@ use crate::compile::guarded;
 use crate::config::{Allocation, engine_config};
 use crate::files;
 use crate::limits::MemoryBudget;
+use crate::lines::Lines;
 use crate::live::LiveTable;
 use crate::names;
 use crate::program::{Program, ProgramInner};
@@ -26,8 +27,9 @@ use wasmtime_wasi::I32Exit;
 const TICK: Duration = Duration::from_millis(1);
 /// Ticks without a call after which the ticker sleeps.
 const IDLE_TICKS: u32 = 500;
-/// Threads for file operations that may block.
-const BLOCKING_THREADS: usize = 64;
+/// Threads for operations that may block; started when they are needed. File systems that hang take
+/// some of them for ever, each no more than its line has places.
+const BLOCKING_THREADS: usize = 512;
 /// How long the end of the process waits for operations that cannot be interrupted.
 const SHUTDOWN: Duration = Duration::from_secs(1);
 
@@ -42,6 +44,7 @@ pub struct MachineInner {
     capabilities: Mutex<Vec<(String, Vec<String>)>>,
     pub live: LiveTable,
     pub budget: Arc<MemoryBudget>,
+    pub lines: Arc<Lines>,
     pub ticker: Ticker,
     /// Absent only while this is dropped.
     runtime: Option<Runtime>,
@@ -80,6 +83,7 @@ pub fn machine_new(options: &MachineOptions) -> Result<Box<Machine>> {
             capabilities: Mutex::default(),
             live: LiveTable::default(),
             budget: Arc::new(MemoryBudget::new(options.memory)),
+            lines: Arc::new(Lines::new(runtime.handle().clone())),
             ticker: Ticker::start()?,
             runtime: Some(runtime),
         });

@@ -3,9 +3,11 @@
 use crate::bridge::ffi::{CallInput, Host, SocketUse};
 use crate::call::Control;
 use crate::clocks::Clocks;
+use crate::console::Console;
 use crate::files::FileUse;
 use crate::http::Hooks;
 use crate::limits::{Limiter, MemoryBudget};
+use crate::lines::Lines;
 use crate::stdio::{self, Output};
 use crate::wasi01::Wasi01;
 use cxx::SharedPtr;
@@ -30,8 +32,10 @@ pub struct State {
     pub files: Arc<FileUse>,
     pub control: Arc<Control>,
     pub wasi01: Wasi01,
+    pub lines: Arc<Lines>,
     clocks: Clocks,
-    inherit_stdio: bool,
+    /// For a guest that has the process's own standard streams.
+    pub console: Option<Console>,
     /// Built when it is first asked for: most calls ask for nothing.
     wasi: Option<Box<WasiCtx>>,
     http: WasiHttpCtx,
@@ -45,6 +49,7 @@ impl State {
         host: SharedPtr<Host>,
         control: Arc<Control>,
         budget: Arc<MemoryBudget>,
+        lines: Arc<Lines>,
     ) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(input.handles as usize * 8 + 1024);
@@ -58,8 +63,9 @@ impl State {
             files: Arc::new(FileUse::new(input)),
             control,
             wasi01: Wasi01::default(),
+            lines,
             clocks: Clocks::new(input),
-            inherit_stdio: input.inherit_stdio,
+            console: input.inherit_stdio.then(Console::default),
             wasi: None,
             http,
         }
@@ -85,13 +91,16 @@ impl State {
             .map(|variable| (variable.key, variable.value))
             .collect();
         builder.envs(&variables).args(&self.host.arguments()).max_random_size(RANDOM_BYTES);
-        if self.inherit_stdio {
-            builder.inherit_stdio();
-        } else {
-            builder
-                .stdin(stdio::input(self.host.standard_input()))
-                .stdout(Output::new(self.host.clone(), 1))
-                .stderr(Output::new(self.host.clone(), 2));
+        match &self.console {
+            Some(console) => {
+                builder.inherit_stdin().stdout(console.output()).stderr(console.error());
+            }
+            None => {
+                builder
+                    .stdin(stdio::input(self.host.standard_input()))
+                    .stdout(Output::new(self.host.clone(), 1))
+                    .stderr(Output::new(self.host.clone(), 2));
+            }
         }
         let host = self.host.clone();
         // Sockets can be made, but each address is asked about: so a refusal gets its name.
@@ -152,6 +161,7 @@ pub struct GuestView<'a> {
     pub host: &'a SharedPtr<Host>,
     pub table: &'a mut ResourceTable,
     pub files: &'a Arc<FileUse>,
+    pub lines: &'a Arc<Lines>,
 }
 
 /// Names [`GuestView`] to the linker.
@@ -164,6 +174,11 @@ impl HasData for Guest {
 impl State {
     /// The view of Belljar's own host functions.
     pub fn guest(&mut self) -> GuestView<'_> {
-        GuestView { host: &self.host, table: &mut self.table, files: &self.files }
+        GuestView {
+            host: &self.host,
+            table: &mut self.table,
+            files: &self.files,
+            lines: &self.lines,
+        }
     }
 }

@@ -1,6 +1,7 @@
 // belljar run: a program that is a component, with this terminal's standard streams.
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <future>
@@ -14,6 +15,13 @@
 
 namespace belljar::cli {
 namespace {
+
+/// Whether somebody reads what is written to a stream, or does so soon.
+bool is_heard(int stream) {
+  constexpr int patience_milliseconds = 1'000;
+  pollfd entry{.fd = stream, .events = POLLOUT, .revents = 0};
+  return ::poll(&entry, 1, patience_milliseconds) > 0;
+}
 
 class RunCommand final : public Command {
  public:
@@ -74,6 +82,8 @@ class RunCommand final : public Command {
         policy = policy_beside(loaded.component->artifact().path).value_or("");
       }
     }
+    // A program that was stopped because nobody reads what it says is not explained to nobody.
+    if (!ended_itself && !is_heard(STDERR_FILENO)) return code;
     // What the program said about its own end is on the screen already.
     if (!std::holds_alternative<ToolError>(outcome.result)) {
       Outcome shown = outcome;

@@ -146,6 +146,7 @@ class BridgeHost final : public bridge::Host {
       entry.mount = preopen.mount;
       entry.guest = repaired(preopen.guest);
       entry.writable = preopen.writable;
+      entry.line = preopen.line;
       converted.push_back(std::move(entry));
     }
     return converted;
@@ -203,6 +204,7 @@ class BridgeHost final : public bridge::Host {
     bridge::FileReply reply;
     reply.error = answer.error;
     reply.descriptor = answer.descriptor.release();
+    reply.remote = answer.remote;
     reply.status.mode = answer.status.mode;
     reply.status.links = answer.status.links;
     reply.status.size = answer.status.size;

@@ -20,6 +20,9 @@ struct Preopen {
   std::uint32_t mount = 0;
   std::string guest;
   bool writable = false;
+  /// The same for mounts of one folder, in all components: what waits for one of them waits
+  /// in a line of its own.
+  std::uint64_t line = 0;
 };
 
 struct Variable {
@@ -75,6 +78,8 @@ struct FileStatus {
 struct FileReply {
   int error = 0;
   UniqueFd descriptor;
+  /// Whether others serve the file (a network, a process), who may stop answering.
+  bool remote = false;
   FileStatus status;
   std::string target;
 };

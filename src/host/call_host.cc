@@ -45,6 +45,12 @@ std::uint64_t CallHost::epoch() const {
   return component_->permissions().epoch().value() + (ran_out << room);
 }
 
+bool CallHost::has_to_prepare() const {
+  const auto& secrets = grip_.snapshot->secrets();
+  return std::any_of(secrets.begin(), secrets.end(),
+                     [](const policy::SecretRule& rule) { return rule.expose; });
+}
+
 Result<void> CallHost::prepare() {
   Services& services = component_->services();
   for (const policy::SecretRule& rule : grip_.snapshot->secrets()) {
@@ -153,13 +159,13 @@ std::vector<engine::Preopen> CallHost::preopens() {
   if (grip_.mounts) {
     for (const policy::StorageRule& rule : grip_.mounts->mounts()) {
       has_root = has_root || rule.guest == "/";
-      preopens.push_back(
-          {static_cast<std::uint32_t>(preopens.size()), rule.guest, rule.access.write});
+      preopens.push_back({static_cast<std::uint32_t>(preopens.size()), rule.guest,
+                          rule.access.write, std::hash<std::string>()(rule.host.native())});
     }
   }
   // An empty root, so that a path that nothing was granted for is refused by name instead of
   // getting lost in the guest's C library.
-  if (!has_root) preopens.push_back({static_cast<std::uint32_t>(preopens.size()), "/", false});
+  if (!has_root) preopens.push_back({static_cast<std::uint32_t>(preopens.size()), "/", false, 0});
   return preopens;
 }
 

@@ -41,6 +41,8 @@ class CallHost final : public engine::Host,
   static constexpr std::string_view log_rule = "log";
 
   CallHost(std::shared_ptr<ComponentHost> component, Grip grip, CallInputs inputs);
+  /// Whether there is anything for `prepare` to do.
+  [[nodiscard]] bool has_to_prepare() const;
   /// Fetches what the policy gives to the guest itself. May block; called before the call starts.
   [[nodiscard]] Result<void> prepare();
   /// For a call on a live instance: goes on with what the last one reached.

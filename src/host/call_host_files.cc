@@ -70,6 +70,12 @@ FileReply CallHost::file(const FileRequest& request) {
   }
   FileAnswer answer = full ? perform_without_creating(request) : grip_.mounts->perform(request);
   const std::string shown = shown_path(request.mount, request.path);
+  if (answer.problem) {
+    refuse("storage", fmt::format("{} {}", verb(request), shown),
+           {false, "storage.allow", *std::move(answer.problem), std::nullopt},
+           request.operation == FileOperation::status);
+    return std::move(answer.reply);
+  }
   if (answer.refusal) {
     const policy::StorageRule& rule = grip_.mounts->mounts()[request.mount];
     policy::Decision decision{false, answer.refusal->rule, answer.refusal->reason, std::nullopt};

@@ -25,6 +25,14 @@ ComponentHost::ComponentHost(Services& services, std::shared_ptr<Permissions> pe
           audit::Subject{permissions_->component().name, permissions_->component().digest})),
       pool_(permissions_->component().name + "@" + permissions_->component().digest) {}
 
+std::optional<Grip> ComponentHost::ready() const {
+  const auto known = permissions_->known();
+  if (!known) return std::nullopt;
+  const auto cached = grip_.load(std::memory_order_acquire);
+  if (!cached || cached->snapshot != known->snapshot) return std::nullopt;
+  return *cached;
+}
+
 Result<Grip> ComponentHost::grip() {
   while (true) {
     BELLJAR_TRY(const auto compiled, permissions_->for_call());
@@ -34,7 +42,8 @@ Result<Grip> ComponentHost::grip() {
     fresh->snapshot = compiled->snapshot;
     fresh->expires = compiled->expires;
     fresh->claimed = compiled->counted;
-    // Folders are opened by somebody who reads the grants, too: before the last use is gone.
+    // Folders are opened by somebody who reads the grants, too: before the last use is gone. One
+    // that hangs is left to the guest that needs it.
     if (uses_files_) {
       fresh->mounts = services_.files.open(permissions_->component(), *fresh->snapshot);
     }

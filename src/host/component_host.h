@@ -81,7 +81,10 @@ class ComponentHost {
 
   [[nodiscard]] SentSecrets& sent_secrets() noexcept { return sent_secrets_; }
 
-  /// The permissions for a call that begins.
+  /// The permissions for a call that begins, if they are known and nothing has to be claimed.
+  /// Never blocks.
+  [[nodiscard]] std::optional<Grip> ready() const;
+  /// The permissions for a call that begins. May wait for the state and, a little, for folders.
   [[nodiscard]] Result<Grip> grip();
 
   /// What the live instance of this number has reached; taken out for a call on it.

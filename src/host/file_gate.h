@@ -31,6 +31,8 @@ struct FileAnswer {
   std::optional<FileRefusal> refusal;
   /// Whether a file, folder or link was made.
   bool created = false;
+  /// What is wrong with the granted folder itself, in a sentence.
+  std::optional<std::string> problem;
 };
 
 /// A granted folder, open. Immutable; any thread.

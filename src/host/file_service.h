@@ -1,6 +1,7 @@
 // Who opens the files of guests: this process, or a helper that may.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
@@ -21,7 +22,11 @@ struct MountProblem {
   std::string text;
 };
 
-/// The mounts of one snapshot, ready for use. Any thread; operations block.
+/// How long a call that begins waits for folders to be opened. One that takes longer is shown to
+/// the guest as it is granted, and opened when the guest needs it.
+inline constexpr std::chrono::milliseconds opening_patience{500};
+
+/// The mounts of one snapshot. Any thread; operations wait for the folder's file system.
 class MountTable {
  public:
   virtual ~MountTable() = default;
@@ -32,10 +37,15 @@ class MountTable {
   [[nodiscard]] virtual FileAnswer perform(const engine::FileRequest& request) const = 0;
 };
 
+/// What is wrong with the numbers of a request: an `errno`, or zero. Mounts have nothing to do with
+/// each other, and each operation waits for one only.
+[[nodiscard]] int error_of(const engine::FileRequest& request, std::size_t mounts);
+
 /// Makes mount tables.
 class FileService {
  public:
   virtual ~FileService() = default;
+  /// Waits for `opening_patience` at most.
   [[nodiscard]] virtual std::shared_ptr<const MountTable> open(
       const store::ComponentKey& component, const policy::Snapshot& snapshot) = 0;
 };
@@ -43,9 +53,16 @@ class FileService {
 /// Opens files in this process.
 class DirectFiles final : public FileService {
  public:
+  DirectFiles();
   [[nodiscard]] std::shared_ptr<const MountTable> open(const store::ComponentKey& component,
                                                        const policy::Snapshot& snapshot) override;
   [[nodiscard]] std::shared_ptr<const MountTable> open(std::span<const policy::Mount> mounts);
+
+  /// Folders that are being opened and take long.
+  class Late;
+
+ private:
+  std::shared_ptr<Late> late_;
 };
 
 }  // namespace belljar::host

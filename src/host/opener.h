@@ -1,12 +1,9 @@
-// A helper process that opens files for a server that has locked itself in.
+// The files of guests, opened by a helper for a server that has locked itself in.
 #pragma once
-
-#include <sys/types.h>
 
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,25 +29,24 @@ struct OpenerAuthority {
 
 /// The server's side. A folder is opened only if it is granted by what the opener itself reads in
 /// the state, and a file to be loaded only if a person named it there or on the command line: a
-/// server that was taken over gets no more from the opener than it had.
+/// server that was taken over gets no more from the opener than it had. An opener that is lost or
+/// hangs is made again.
 class Opener final : public FileService {
  public:
-  /// Forks. Call it before the process has threads.
+  /// Forks what makes openers. Call it before the process confines itself or has threads.
   [[nodiscard]] static Result<std::unique_ptr<Opener>> start(OpenerAuthority authority);
   ~Opener() override;
 
   [[nodiscard]] std::shared_ptr<const MountTable> open(const store::ComponentKey& component,
                                                        const policy::Snapshot& snapshot) override;
-  /// Opens a component's file for reading.
+  /// Opens a component's file for reading. Waits for it, half a minute at most.
   [[nodiscard]] Result<UniqueFd> open_file(const std::filesystem::path& path);
 
-  class Channel;
+  class Links;
 
  private:
-  Opener(pid_t child, std::shared_ptr<Channel> channel)
-      : child_(child), channel_(std::move(channel)) {}
-  pid_t child_;
-  std::shared_ptr<Channel> channel_;
+  explicit Opener(std::shared_ptr<Links> links) : links_(std::move(links)) {}
+  std::shared_ptr<Links> links_;
 };
 
 }  // namespace belljar::host

@@ -6,11 +6,15 @@
 #include <unistd.h>
 
 #include <array>
+#include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <thread>
 
 #include "host/testing/egress_peers.h"
 #include "store/state.h"
+#include "testing/hung_folder.h"
+#include "testing/processes.h"
 #include "testing/temporary_folder.h"
 
 namespace belljar::host {
@@ -170,6 +174,51 @@ TEST_F(OpenerTest, ManyThreadsAreServedAtOnce) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(good, 16 * 200);
+}
+
+TEST_F(OpenerTest, AFolderThatHangsCostsNoOther) {
+  const auto grants = [&] {
+    return policy("read") + fmt::format(
+                                "      - {{uri: \"fs://{}/hung\", access: [read], guest: "
+                                "/hung}}\n",
+                                folder_.path().native());
+  }();
+  std::filesystem::create_directory(folder_ / "hung");
+  const auto opener = start(grants);
+  const test::HungFolder hung(folder_ / "hung");
+  if (!hung.is_hung()) GTEST_SKIP() << "this machine mounts nothing";
+  const auto mounts = opener->open(tool, *testing::snapshot_of(grants));
+  ASSERT_THAT(mounts->mounts(), SizeIs(2)) << "one that hangs is shown as it is granted";
+  const std::size_t other = mounts->mounts()[0].guest == "/hung" ? 1 : 0;
+  FileRequest waiting = reading("file");
+  waiting.mount = static_cast<std::uint32_t>(1 - other);
+  FileRequest healthy = reading("file");
+  healthy.mount = static_cast<std::uint32_t>(other);
+  std::vector<std::thread> threads;
+  std::atomic<int> failed = 0;
+  // More than one folder may have under way at once.
+  for (int i = 0; i < 40; ++i) {
+    threads.emplace_back([&] {
+      if (mounts->perform(waiting).reply.error == EIO) ++failed;
+    });
+  }
+  while (failed == 0) EXPECT_EQ(text_of(mounts->perform(healthy)), "hello");
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failed, 40);
+  EXPECT_EQ(text_of(mounts->perform(healthy)), "hello");
+}
+
+TEST_F(OpenerTest, OneThatIsLostIsMadeAgain) {
+  const auto opener = start(policy("read"));
+  const auto mounts = opener->open(tool, *testing::snapshot_of(policy("read")));
+  for (const int signal : {SIGKILL, SIGSTOP, SIGKILL}) {
+    EXPECT_EQ(text_of(mounts->perform(reading("file"))), "hello");
+    const auto openers = test::descendants(::getpid(), "belljar-opener");
+    ASSERT_THAT(openers, SizeIs(1));
+    ASSERT_EQ(::kill(openers.front(), signal), 0);
+    EXPECT_EQ(text_of(mounts->perform(reading("file"))), "hello");
+    EXPECT_TRUE(opener->open_file(folder_ / "tool.wasm"));
+  }
 }
 
 TEST_F(OpenerTest, ComponentsAreOpenedOnlyWhereAPersonNamedThem) {

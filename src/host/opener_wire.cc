@@ -6,7 +6,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
-#include <vector>
+#include <memory>
 
 #include "support/result.h"
 
@@ -32,7 +32,7 @@ Result<std::string> packet_text(const Json& json) {
   return text;
 }
 
-Result<void> send_packet(int socket, std::string text, int descriptor) {
+Result<void> send_packet(int socket, std::string text, int descriptor, int flags) {
   iovec part{.iov_base = text.data(), .iov_len = text.size()};
   msghdr message{};
   message.msg_iov = &part;
@@ -47,15 +47,16 @@ Result<void> send_packet(int socket, std::string text, int descriptor) {
     header->cmsg_len = CMSG_LEN(sizeof(int));
     std::memcpy(CMSG_DATA(header), &descriptor, sizeof descriptor);
   }
-  while (::sendmsg(socket, &message, MSG_NOSIGNAL) < 0) {
+  while (::sendmsg(socket, &message, MSG_NOSIGNAL | flags) < 0) {
     if (errno != EINTR) return fail(ErrorCode::unavailable, "the opener: {}", errno_text(errno));
   }
   return {};
 }
 
 Result<std::optional<Packet>> receive_packet(int socket) {
-  std::vector<char> buffer(maximum_packet);
-  iovec part{.iov_base = buffer.data(), .iov_len = buffer.size()};
+  // Not filled with zeros first: most packets are small.
+  const auto buffer = std::make_unique_for_overwrite<char[]>(maximum_packet);
+  iovec part{.iov_base = buffer.get(), .iov_len = maximum_packet};
   alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
   msghdr message{};
   message.msg_iov = &part;
@@ -75,7 +76,7 @@ Result<std::optional<Packet>> receive_packet(int socket) {
     std::memcpy(&descriptor, CMSG_DATA(header), sizeof descriptor);
     packet.descriptor.reset(descriptor);
   }
-  BELLJAR_TRY(packet.json, parse_packet({buffer.data(), static_cast<std::size_t>(count)}));
+  BELLJAR_TRY(packet.json, parse_packet({buffer.get(), static_cast<std::size_t>(count)}));
   return packet;
 }
 
@@ -167,7 +168,9 @@ Json to_json(const FileAnswer& answer) {
              {status.mode, status.links, status.size, status.device, status.inode,
               status.access_time, status.modification_time, status.change_time}},
             {"target", answer.reply.target},
+            {"remote", answer.reply.remote},
             {"created", answer.created}};
+  if (answer.problem) json["problem"] = *answer.problem;
   if (answer.refusal) {
     json["refusal"] = {{"rule", answer.refusal->rule},
                        {"reason", answer.refusal->reason},
@@ -180,7 +183,11 @@ FileAnswer answer_from_json(const Json& json) {
   FileAnswer answer;
   answer.reply.error = json.value("error", EIO);
   answer.reply.target = json.value("target", "");
+  answer.reply.remote = json.value("remote", true);
   answer.created = json.value("created", false);
+  if (const auto problem = json.find("problem"); problem != json.end()) {
+    answer.problem = problem->get<std::string>();
+  }
   const Json status = json.value("status", Json::array());
   if (status.size() == 8) {
     answer.reply.status = {.mode = status[0].get<std::uint32_t>(),

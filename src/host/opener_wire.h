@@ -17,7 +17,9 @@ struct Packet {
   UniqueFd descriptor;
 };
 
-[[nodiscard]] Result<void> send_packet(int socket, std::string text, int descriptor = -1);
+/// `flags` are those of sendmsg(2).
+[[nodiscard]] Result<void> send_packet(int socket, std::string text, int descriptor = -1,
+                                       int flags = 0);
 /// JSON as the text of a packet; an error where it would be too large for one.
 [[nodiscard]] Result<std::string> packet_text(const Json& json);
 /// Nothing where the other side has gone.

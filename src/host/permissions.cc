@@ -6,15 +6,18 @@
 
 namespace belljar::host {
 
+std::shared_ptr<const Permissions::Compiled> Permissions::known() const {
+  auto cached = cached_.load(std::memory_order_acquire);
+  const bool holds = cached && cached->snapshot->epoch() == state_.epoch().value() &&
+                     (!cached->expires || *cached->expires > state_.clock().now());
+  return holds ? std::move(cached) : nullptr;
+}
+
 Result<std::shared_ptr<const Permissions::Compiled>> Permissions::compiled() {
-  const auto usable = [&](const std::shared_ptr<const Compiled>& cached) {
-    return cached && cached->snapshot->epoch() == state_.epoch().value() &&
-           (!cached->expires || *cached->expires > state_.clock().now());
-  };
-  if (auto cached = cached_.load(std::memory_order_acquire); usable(cached)) return cached;
+  if (auto cached = known()) return cached;
   // One thread reads, the others take what it found.
   const std::lock_guard lock(mutex_);
-  if (auto cached = cached_.load(std::memory_order_acquire); usable(cached)) return cached;
+  if (auto cached = known()) return cached;
   BELLJAR_TRY(auto fresh, compile({}));
   // Counted grants change with every call, which no epoch tells.
   if (fresh->counted.empty()) cached_.store(fresh, std::memory_order_release);

@@ -39,6 +39,8 @@ class Permissions {
     std::vector<std::int64_t> counted;
   };
 
+  /// What was read before, if it still holds: null if the state has to be read. Never blocks.
+  [[nodiscard]] std::shared_ptr<const Compiled> known() const;
   /// For a call that begins, which has to `claim` it before it runs. Blocks while it reads the
   /// state, like the others.
   [[nodiscard]] Result<std::shared_ptr<const Compiled>> for_call() { return compiled(); }

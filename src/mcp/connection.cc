@@ -343,7 +343,20 @@ void Connection::list_tools(const RequestContext& context, const RequestParams& 
     error->id = context.id;
     return finish(context.id, error_frame(*error));
   }
-  reply(context, encode_tools(server_, std::get<ToolPage>(page), context.version));
+  auto& tools = std::get<ToolPage>(page);
+  // What a tool may do is told with it, and right after a change that is read from the state.
+  const bool known = std::all_of(tools.tools.begin(), tools.tools.end(),
+                                 [](const auto& tool) { return tool->knows_annotations(); });
+  Workers::Job answer_it = [self = shared_from_this(), context, tools = std::move(tools)] {
+    self->reply(context, encode_tools(self->server_, tools, context.version));
+  };
+  if (known || !options_.elsewhere) return answer_it();
+  if (options_.elsewhere(answer_it)) return;
+  finish(context.id, error_frame({RpcCode::internal_error,
+                                  "too much waits for the state folder; is its disk slow or "
+                                  "locked?",
+                                  {},
+                                  context.id}));
 }
 
 void Connection::call_tool(const RequestContext& context, const RequestParams& params) {

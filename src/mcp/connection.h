@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -18,6 +19,7 @@
 #include "mcp/protocol.h"
 #include "mcp/session.h"
 #include "mcp/transport.h"
+#include "support/workers.h"
 
 namespace belljar::mcp {
 
@@ -26,6 +28,9 @@ struct ConnectionOptions {
   std::size_t in_flight = 1'024;
   /// Subscriptions that may be open at once.
   std::size_t subscriptions = 64;
+  /// Runs a job on a thread that may wait for the state; false, and the job is left, if there is
+  /// none. Without it, jobs run where they are.
+  std::function<bool(Workers::Job&)> elsewhere = {};
 };
 
 /// Speaks MCP with one client. Versions with a handshake and the stateless one are served side by

@@ -225,6 +225,17 @@ void request_permission(const ManagementServices& services, const Json& argument
                    });
 }
 
+/// Answers on a thread that may wait: what is told of components is read from the state.
+void answer_elsewhere(const ManagementServices& services, Reply reply,
+                      std::function<Answer()> answer) {
+  const auto shared = std::make_shared<Reply>(std::move(reply));
+  Workers::Job job = [shared, answer = std::move(answer)] { (*shared)(answer()); };
+  if (!services.elsewhere) return job();
+  if (services.elsewhere(job)) return;
+  (*shared)(fail(ErrorCode::unavailable,
+                 "too much waits for the state folder; is its disk slow or locked?"));
+}
+
 }  // namespace
 
 toolbox::ToolGroup management_tools(ManagementServices services) {
@@ -241,7 +252,8 @@ toolbox::ToolGroup management_tools(ManagementServices services) {
         [shared, body](const Json& arguments, Reply reply) {
           if constexpr (std::is_same_v<decltype(body),
                                        Answer (*)(const ManagementServices&, const Json&)>) {
-            reply(body(*shared, arguments));
+            answer_elsewhere(*shared, std::move(reply),
+                             [shared, body, arguments] { return body(*shared, arguments); });
           } else {
             body(*shared, arguments, std::move(reply));
           }

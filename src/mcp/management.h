@@ -9,6 +9,7 @@
 
 #include "belljar/error.h"
 #include "policy/grant.h"
+#include "support/workers.h"
 #include "toolbox/component.h"
 #include "toolbox/tool.h"
 
@@ -16,6 +17,9 @@ namespace belljar::mcp {
 
 /// What the management tools need from the server that they belong to. Any thread.
 struct ManagementServices {
+  /// Runs a job on a thread that may wait for the state; false, and the job is left, if there is
+  /// none.
+  std::function<bool(Workers::Job&)> elsewhere;
   std::function<std::vector<std::shared_ptr<toolbox::Component>>()> components;
   /// The names of those that should be there and could not be loaded.
   std::function<std::vector<std::string>()> failed;

@@ -10,8 +10,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <cstring>
+#include <system_error>
 #include <utility>
+
+#include "support/result.h"
 
 namespace belljar::mcp {
 namespace {
@@ -32,6 +36,16 @@ LineWriter::LineWriter(int descriptor, std::function<void()> given_up, Bytes que
       own_.reset(::open(path.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
     }
   }
+  prompt_ = socket_ || own_;
+}
+
+Result<void> LineWriter::start() {
+  try {
+    thread_ = std::thread([this] { run(); });
+  } catch (const std::system_error& error) {
+    return fail(ErrorCode::unavailable, "a thread could not be started: {}", error.what());
+  }
+  return {};
 }
 
 LineWriter::~LineWriter() {
@@ -47,7 +61,8 @@ ssize_t LineWriter::write_some(std::string_view data) const {
   while (true) {
     const ssize_t count =
         socket_ ? ::send(descriptor_, data.data(), data.size(), MSG_DONTWAIT | MSG_NOSIGNAL)
-                : ::write(own_ ? own_.get() : descriptor_, data.data(), data.size());
+                : ::write(own_ ? own_.get() : descriptor_, data.data(),
+                          prompt_ ? data.size() : std::min<std::size_t>(data.size(), PIPE_BUF));
     if (count >= 0) return count;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return 0;
     if (errno != EINTR) return -1;
@@ -59,7 +74,7 @@ bool LineWriter::send(std::string frame) {
   std::unique_lock lock(mutex_);
   if (broken_) return false;
   std::size_t written = 0;
-  if (queue_.empty()) {
+  if (queue_.empty() && prompt_) {
     const ssize_t count = write_some(frame);
     if (count < 0) {
       broken_ = true;
@@ -76,7 +91,6 @@ bool LineWriter::send(std::string frame) {
   }
   queued_bytes_ += frame.size() - written;
   queue_.push_back(frame.substr(written));
-  if (!thread_.joinable()) thread_ = std::thread([this] { run(); });
   changed_.notify_all();
   return true;
 }
@@ -89,10 +103,16 @@ void LineWriter::run() {
     pollfd entry{.fd = own_ ? own_.get() : descriptor_, .events = POLLOUT, .revents = 0};
     lock.unlock();
     // Short, so that the end of the process need not wait for the peer.
-    ::poll(&entry, 1, 100);
+    const bool ready = ::poll(&entry, 1, 100) > 0;
     lock.lock();
+    if (!ready) continue;
     while (!queue_.empty() && !stopping_) {
-      const ssize_t count = write_some(std::string_view(queue_.front()).substr(front_written_));
+      // Only this thread takes from the queue, and what is at its front stays where it is.
+      const std::string_view rest = std::string_view(queue_.front()).substr(front_written_);
+      // What may wait after all lets nobody else wait for the lock.
+      if (!prompt_) lock.unlock();
+      const ssize_t count = write_some(rest);
+      if (!prompt_) lock.lock();
       if (count < 0) broken_ = true;
       if (count <= 0) break;
       queued_bytes_ -= static_cast<std::size_t>(count);
@@ -100,6 +120,7 @@ void LineWriter::run() {
       if (front_written_ < queue_.front().size()) continue;
       queue_.pop_front();
       front_written_ = 0;
+      if (!prompt_) break;
     }
     changed_.notify_all();
   }

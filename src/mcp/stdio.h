@@ -22,27 +22,35 @@
 namespace belljar::mcp {
 
 /// Writes lines to a descriptor. What the peer does not take at once waits in a bounded queue, and
-/// a peer that lets it overflow is given up.
+/// a peer that lets it overflow is given up. Only the writer's own thread ever waits for the peer,
+/// or for the disk that a file is on.
 class LineWriter final : public FrameSink {
  public:
-  /// `descriptor` stays the caller's. `given_up` is called once, where the queue overflows.
+  /// `descriptor` stays the caller's. `given_up` is called once, if the queue overflows.
   explicit LineWriter(
       int descriptor, std::function<void()> given_up = [] {}, Bytes queue_limit = Bytes{64 << 20});
   ~LineWriter() override;
   LineWriter(const LineWriter&) = delete;
   LineWriter& operator=(const LineWriter&) = delete;
 
+  /// Starts the thread that writes what has to wait. Until then it waits, too.
+  [[nodiscard]] Result<void> start();
+
   bool send(std::string frame) override;
   /// Waits until the queue is empty, or this long.
   void drain(std::chrono::milliseconds patience);
 
  private:
-  /// Writes what can be written without waiting; the number of bytes, or -1 where the peer is gone.
+  /// Writes what can be written without waiting, or, on the writer's own thread, a piece of the
+  /// rest; the number of bytes, or -1 if the peer is gone.
   [[nodiscard]] ssize_t write_some(std::string_view data) const;
   void run();
 
   int descriptor_;
   bool socket_ = false;
+  /// Whether writing can be tried without waiting. Not so for a file, and for a pipe or terminal
+  /// that could not be opened again.
+  bool prompt_ = false;
   /// A pipe or terminal, opened again so that not waiting is a matter of ours alone.
   UniqueFd own_;
   std::function<void()> given_up_;
@@ -56,7 +64,6 @@ class LineWriter final : public FrameSink {
   std::size_t queued_bytes_ = 0;
   bool broken_ = false;
   bool stopping_ = false;
-  /// Started when something has to wait.
   std::thread thread_;
 };
 

@@ -165,6 +165,7 @@ TEST(WakefulnessTest, TriesLessAndLessOftenWhatIsInVain) {
 TEST(LineWriterTest, KeepsWhatThePeerDoesNotTakeAtOnce) {
   Pipe pipe;
   LineWriter writer(pipe.in.get());
+  ASSERT_TRUE(writer.start());
   const std::string large(1 << 20, 'x');
   EXPECT_TRUE(writer.send(large));
   EXPECT_TRUE(writer.send("last"));
@@ -182,6 +183,7 @@ TEST(LineWriterTest, GivesUpAPeerThatNeverReadsAndSaysSoOnce) {
   Pipe pipe;
   int given_up = 0;
   LineWriter writer(pipe.in.get(), [&] { ++given_up; }, Bytes{1 << 20});
+  ASSERT_TRUE(writer.start());
   const std::string frame(256 << 10, 'x');
   int sent = 0;
   while (sent < 100 && writer.send(frame)) ++sent;

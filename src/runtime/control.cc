@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <system_error>
 #include <utility>
 
 #include "support/crypto.h"
@@ -93,15 +94,18 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::filesyste
       ::listen(listener.get(), 16) != 0) {
     return fail(ErrorCode::unavailable, "{}: {}", path.native(), errno_text(errno));
   }
-  return std::unique_ptr<ControlServer>(
+  std::unique_ptr<ControlServer> server(
       new ControlServer(std::move(listener), std::move(path), std::move(handler)));
+  try {
+    server->thread_ = std::thread([raw = server.get()] { raw->run(); });
+  } catch (const std::system_error& error) {
+    return fail(ErrorCode::unavailable, "a thread could not be started: {}", error.what());
+  }
+  return server;
 }
 
 ControlServer::ControlServer(UniqueFd listener, std::filesystem::path path, Handler handler)
-    : listener_(std::move(listener)),
-      path_(std::move(path)),
-      handler_(std::move(handler)),
-      thread_([this] { run(); }) {}
+    : listener_(std::move(listener)), path_(std::move(path)), handler_(std::move(handler)) {}
 
 ControlServer::~ControlServer() {
   stop_.request_stop();
@@ -109,7 +113,7 @@ ControlServer::~ControlServer() {
   ::unlink(path_.c_str());
   // Wakes the thread that waits for connections.
   ::shutdown(listener_.get(), SHUT_RDWR);
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return answering_ == 0; });
 }
@@ -132,13 +136,27 @@ void ControlServer::run() {
       if (answering_ >= maximum_answering) continue;
       ++answering_;
     }
+    answer_elsewhere(std::make_shared<UniqueFd>(std::move(connection)));
+  }
+}
+
+void ControlServer::answer_elsewhere(const std::shared_ptr<UniqueFd>& connection) {
+  const auto ended = [this] {
+    const std::lock_guard lock(mutex_);
+    --answering_;
+    changed_.notify_all();
+  };
+  try {
     // A request may take as long as compiling does, and the next one shall not wait for it.
-    std::thread([this, connection = std::move(connection)]() mutable {
-      answer(std::move(connection));
-      const std::lock_guard lock(mutex_);
-      --answering_;
-      changed_.notify_all();
+    std::thread([this, connection, ended] {
+      answer(std::move(*connection));
+      ended();
     }).detach();
+  } catch (const std::system_error&) {
+    // Few bytes, for which a fresh connection has room.
+    static_cast<void>(
+        send_message(connection->get(), {{"error", "the server has no thread to answer with"}}));
+    ended();
   }
 }
 

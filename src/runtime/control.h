@@ -35,6 +35,7 @@ class ControlServer {
  private:
   ControlServer(UniqueFd listener, std::filesystem::path path, Handler handler);
   void run();
+  void answer_elsewhere(const std::shared_ptr<UniqueFd>& connection);
   void answer(UniqueFd connection);
 
   UniqueFd listener_;

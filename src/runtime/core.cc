@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <future>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -21,6 +22,10 @@ namespace {
 constexpr std::uint32_t spare_sandboxes = 300;
 /// The same where the number of calls is known, none of which outlives the process.
 constexpr std::uint32_t few_spare_sandboxes = 4;
+
+/// Threads for what calls wait for before they start, and how many calls may wait for one.
+constexpr std::size_t waiting_threads = 8;
+constexpr std::size_t waiting_jobs = 4'096;
 
 }  // namespace
 
@@ -62,13 +67,15 @@ Core::Core(CoreOptions options)
       ceilings_(std::move(options.ceilings)) {}
 
 Core::~Core() {
-  // Nobody finds a tool any more. The calls that run are waited for by the task group, which goes
-  // before everything that they use.
+  // Nobody finds a tool any more. The calls that run are waited for before anything goes that they
+  // use, and so is what others had the workers do.
   components_.clear();
   const auto set = toolbox_.current();
   for (const toolbox::ToolGroup& group : set->groups()) {
     toolbox_.remove(group.name);
   }
+  tasks_.wait();
+  workers_.reset();
 }
 
 Result<std::unique_ptr<Core>> Core::create(CoreOptions options) {
@@ -80,7 +87,12 @@ Result<std::unique_ptr<Core>> Core::create(CoreOptions options) {
                                        .session = options.session,
                                        .role = {},
                                        .opener = nullptr}));
-  BELLJAR_CHECK(core->build(std::move(options)));
+  try {
+    BELLJAR_CHECK(core->build(std::move(options)));
+  } catch (const std::system_error& error) {
+    // All threads that live as long as the core are started there.
+    return fail(ErrorCode::unavailable, "a thread could not be started: {}", error.what());
+  }
   return core;
 }
 
@@ -129,6 +141,7 @@ Result<void> Core::build(CoreOptions options) {
       toolbox::Handles::Options{}, [this](std::uint64_t live) { engine_->drop_live(live); });
   admission_ = std::make_unique<toolbox::Admission>(config_.sandboxes);
   refusals_ = std::make_unique<toolbox::RefusalDesk>();
+  BELLJAR_TRY(workers_, Workers::start(waiting_threads, waiting_jobs));
   return {};
 }
 
@@ -163,12 +176,12 @@ Result<std::shared_ptr<toolbox::Component>> Core::load(const ComponentLoad& load
   // A policy that cannot be read any more is told now, not at the first call.
   BELLJAR_CHECK(in_context(permissions->current(), reference.name));
   const std::size_t size = artifact.size.value;
-  BELLJAR_TRY(
-      auto component,
-      in_context(toolbox::Component::load(
-                     {*engine_, *loader_, *services_, *admission_, *handles_, *refusals_, tasks_},
-                     reference.name, std::move(artifact), std::move(permissions)),
-                 reference.path.native()));
+  BELLJAR_TRY(auto component,
+              in_context(toolbox::Component::load({*engine_, *loader_, *services_, *admission_,
+                                                   *handles_, *refusals_, tasks_, *workers_},
+                                                  reference.name, std::move(artifact),
+                                                  std::move(permissions)),
+                         reference.path.native()));
   // On disk before the first tool can be called.
   BELLJAR_CHECK(log_->append_durably(
       {audit::RecordKind::load, clock_.now(), component->host().subject(),

@@ -24,6 +24,7 @@
 #include "store/secrets.h"
 #include "store/state.h"
 #include "support/task_group.h"
+#include "support/workers.h"
 #include "toolbox/component.h"
 #include "toolbox/toolbox.h"
 
@@ -96,6 +97,8 @@ class Core {
   [[nodiscard]] const artifact::Loader& loader() const noexcept { return *loader_; }
   [[nodiscard]] const Clock& clock() const noexcept { return clock_; }
   [[nodiscard]] toolbox::Handles& handles() noexcept { return *handles_; }
+  /// For short work that may wait for the state.
+  [[nodiscard]] Workers& workers() noexcept { return *workers_; }
 
  private:
   explicit Core(CoreOptions options);
@@ -123,6 +126,7 @@ class Core {
   std::unique_ptr<toolbox::Admission> admission_;
   std::unique_ptr<toolbox::RefusalDesk> refusals_;
   toolbox::Toolbox toolbox_;
+  std::unique_ptr<Workers> workers_;
   TaskGroup tasks_;
 
   mutable std::mutex mutex_;

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <semaphore.h>
 #include <unistd.h>
 
 #include <array>
@@ -11,6 +12,7 @@
 #include <future>
 #include <mutex>
 #include <stop_token>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -40,10 +42,13 @@ constexpr milliseconds log_interval{200};
 constexpr milliseconds ending_limit{1'900};
 
 volatile std::sig_atomic_t stop_requested = 0;
+/// Posted when the end begins: by a signal, or when the input has ended.
+sem_t ending;
 
 /// Makes the reader of standard input see its end, wherever it is at this moment.
 extern "C" void on_stop_signal(int) {
   stop_requested = 1;
+  ::sem_post(&ending);
   const int null = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   if (null >= 0) ::dup2(null, STDIN_FILENO);
 }
@@ -72,17 +77,30 @@ class BlockedStopSignals {
   sigset_t before_{};
 };
 
-/// Ends the process if something keeps it from ending by itself.
+/// Ends the process if something keeps it from ending by itself: a thread in a system call that
+/// nothing ends, say. It watches from the start, so that a signal ends also a process in which the
+/// reader itself hangs.
 class EndingWatch {
  public:
   EndingWatch()
       : thread_([this](const std::stop_token& stop) {
+          while (::sem_wait(&ending) != 0) {
+          }
           std::unique_lock lock(mutex_);
           if (!ended_.wait_for(lock, stop, ending_limit, [] { return false; }) &&
               !stop.stop_requested()) {
             ::_exit(0);
           }
         }) {}
+  ~EndingWatch() {
+    thread_.request_stop();
+    begin();
+  }
+  EndingWatch(const EndingWatch&) = delete;
+  EndingWatch& operator=(const EndingWatch&) = delete;
+
+  /// From now on the process has `ending_limit`.
+  static void begin() { ::sem_post(&ending); }
 
  private:
   std::mutex mutex_;
@@ -100,7 +118,8 @@ class StdioServer {
         identity_{.version = std::string(version()),
                   .instructions = std::string(server_instructions())},
         session_(core_->toolbox(), core_->session(), {}),
-        connection_(std::make_shared<mcp::Connection>(writer_, session_, identity_)) {
+        connection_(
+            std::make_shared<mcp::Connection>(writer_, session_, identity_, connection_options())) {
     core_->toolbox().on_change([weak = std::weak_ptr(connection_)] {
       if (const auto connection = weak.lock()) connection->tools_changed();
     });
@@ -118,10 +137,14 @@ class StdioServer {
         core_->state().paths().run,
         [this](const Json& request, const std::stop_token& stop) { return handle(request, stop); });
     if (!control) options_.warn(control.error().describe());
-    loader_ = std::jthread([this](const std::stop_token& stop) { load_all(stop); });
+    try {
+      loader_ = std::jthread([this](const std::stop_token& stop) { load_all(stop); });
+    } catch (const std::system_error& error) {
+      return fail(ErrorCode::unavailable, "a thread could not be started: {}", error.what());
+    }
     mcp::LineReader(STDIN_FILENO, core_->config().frame).run(*connection_, stop_requested);
 
-    watch_.emplace();
+    EndingWatch::begin();
     if (stop_requested == 0) wait_until_loaded();
     loader_.request_stop();
     control = {};
@@ -220,8 +243,16 @@ class StdioServer {
     return found == options_.grants.end() ? ComponentGrants{} : found->second;
   }
 
+  /// What may wait for the state does so on a thread of its own.
+  mcp::ConnectionOptions connection_options() {
+    mcp::ConnectionOptions made;
+    made.elsewhere = [this](Workers::Job& job) { return core_->workers().add(job); };
+    return made;
+  }
+
   mcp::ManagementServices management() {
-    return {.components = [this] { return core_->components(); },
+    return {.elsewhere = [this](Workers::Job& job) { return core_->workers().add(job); },
+            .components = [this] { return core_->components(); },
             .failed =
                 [this] {
                   const std::lock_guard lock(mutex_);
@@ -288,8 +319,6 @@ class StdioServer {
     return !stored || (*stored && (*stored)->digest == component.artifact().digest);
   }
 
-  /// Goes last: it watches over all of the ending.
-  std::optional<EndingWatch> watch_;
   std::unique_ptr<Core> core_;
   ServeOptions options_;
   mcp::LineWriter& writer_;
@@ -320,6 +349,8 @@ Result<void> serve_stdio(const Settings& settings, ServeOptions options) {
   if (options.components) {
     for (const ComponentLoad& load : *options.components) files.push_back(load.reference.path);
   }
+  // Goes last: it watches over all of the ending.
+  std::optional<EndingWatch> watch;
   // Opened before the process gives up opening things.
   mcp::LineWriter writer(STDOUT_FILENO, [warn = options.warn] {
     warn("the client reads none of its answers, and 64 MiB of them wait; giving up on it");
@@ -333,7 +364,14 @@ Result<void> serve_stdio(const Settings& settings, ServeOptions options) {
         Launched launched,
         launch(settings, {.role = "serve", .files = std::move(files), .grants = options.grants}));
     if (!launched.warning.empty()) options.warn(launched.warning);
-    server = std::make_unique<StdioServer>(std::move(launched.core), std::move(options), writer);
+    BELLJAR_CHECK(writer.start());
+    ::sem_init(&ending, 0, 0);
+    try {
+      watch.emplace();
+      server = std::make_unique<StdioServer>(std::move(launched.core), std::move(options), writer);
+    } catch (const std::system_error& error) {
+      return fail(ErrorCode::unavailable, "a thread could not be started: {}", error.what());
+    }
   }
   return server->run();
 }

@@ -1,11 +1,16 @@
 #include "support/task_group.h"
 
+#include <system_error>
 #include <thread>
 #include <utility>
 
+#include "support/result.h"
+
 namespace belljar {
 
-TaskGroup::~TaskGroup() {
+TaskGroup::~TaskGroup() { wait(); }
+
+void TaskGroup::wait() {
   std::unique_lock lock(mutex_);
   ended_.wait(lock, [&] { return running_ == 0; });
 }
@@ -30,13 +35,18 @@ void TaskGroup::Place::leave() noexcept {
   group->ended_.notify_all();
 }
 
-void TaskGroup::start(std::move_only_function<void()> task) {
-  std::thread([place = Place(*this), task = std::move(task)]() mutable {
-    task();
-    // What it holds is let go before anybody is told that it has ended.
-    task = nullptr;
-    place = {};
-  }).detach();
+Result<void> TaskGroup::start(std::move_only_function<void()> task) {
+  try {
+    std::thread([place = Place(*this), task = std::move(task)]() mutable {
+      task();
+      // What it holds is let go before anybody is told that it has ended.
+      task = nullptr;
+      place = {};
+    }).detach();
+  } catch (const std::system_error& error) {
+    return fail(ErrorCode::unavailable, "a thread could not be started: {}", error.what());
+  }
+  return {};
 }
 
 }  // namespace belljar

@@ -7,6 +7,8 @@
 #include <mutex>
 #include <utility>
 
+#include "belljar/error.h"
+
 namespace belljar {
 
 /// Runs each task on a thread of its own. The destructor waits for all of them. Any thread.
@@ -31,8 +33,11 @@ class TaskGroup {
     TaskGroup* group_ = nullptr;
   };
 
-  /// `task` does not throw.
-  void start(std::move_only_function<void()> task);
+  /// Waits until nothing runs.
+  void wait();
+
+  /// `task` does not throw. An error if the system gives no thread; the task is gone then.
+  [[nodiscard]] Result<void> start(std::move_only_function<void()> task);
 
  private:
   std::mutex mutex_;

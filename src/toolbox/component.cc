@@ -66,6 +66,7 @@ class ComponentTool final : public Tool {
     if (gives_back()) hints.destructive = true;
     return hints;
   }
+  bool knows_annotations() const override { return component_->knows_permissions(); }
   std::shared_ptr<CallHandle> start(const ToolCall& call, Completion completion) override {
     return component_->start(function_, call, std::move(completion));
   }
@@ -187,6 +188,8 @@ ToolGroup Component::tools() {
   return group;
 }
 
+bool Component::knows_permissions() const { return host_->permissions().known() != nullptr; }
+
 Annotations Component::annotations() const {
   Annotations annotations;
   const auto snapshot = host_->permissions().current();
@@ -217,16 +220,19 @@ Annotations Component::annotations() const {
 
 Result<std::shared_ptr<engine::Program>> Component::program(bool fuel) {
   if (!fuel) return plain_program_;
+  if (auto made = fuel_program_.load()) return made;
   const std::lock_guard lock(fuel_mutex_);
-  if (fuel_program_) return fuel_program_;
+  if (auto made = fuel_program_.load()) return made;
   BELLJAR_TRY(const artifact::Artifact counted, services_.loader.load(artifact_.path, true));
   if (counted.digest != artifact_.digest) {
     return fail(ErrorCode::unavailable,
                 "the file {} has changed since it was loaded; load it again: belljar upgrade {}",
                 artifact_.path.native(), name_);
   }
-  BELLJAR_TRY(fuel_program_, services_.engine.load(counted.code.path(), function_names_, true));
-  return fuel_program_;
+  BELLJAR_TRY(std::shared_ptr<engine::Program> program,
+              services_.engine.load(counted.code.path(), function_names_, true));
+  fuel_program_.store(program);
+  return program;
 }
 
 /// A call from its admission to its end.
@@ -245,9 +251,68 @@ class Component::ActiveCall final : public CallHandle,
     audit::Log& log = component_->services_.host.log;
     // Before anything is done or used up, a grant for one call above all.
     if (!log.accepts()) return complete(std::unexpected(log.refusal()));
-    auto grip = component_->host_->grip();
-    if (!grip) return end(std::unexpected(std::move(grip).error()));
-    grip_ = *std::move(grip);
+    if (auto ready = component_->host_->ready()) {
+      grip_ = *std::move(ready);
+      return begin_with_grip();
+    }
+    keep_arguments();
+    elsewhere([this]() -> Step {
+      auto grip = component_->host_->grip();
+      if (!grip) return [this, error = std::move(grip).error()] { end(std::unexpected(error)); };
+      return [this, made = *std::move(grip)]() mutable {
+        grip_ = std::move(made);
+        begin_with_grip();
+      };
+    });
+  }
+
+  void cancel() override {
+    std::optional<std::uint64_t> waiting;
+    bool prepared_elsewhere = false;
+    {
+      const std::lock_guard lock(mutex_);
+      cancelled_ = true;
+      if (invocation_) invocation_->cancel();
+      waiting = waiting_;
+      prepared_elsewhere = std::exchange(is_elsewhere_, false);
+    }
+    if (prepared_elsewhere) return end_cancelled();
+    if (waiting) withdraw(*waiting);
+  }
+
+ private:
+  /// What follows once something was waited for.
+  using Step = std::move_only_function<void()>;
+
+  /// Waits for something outside on a thread that may, and goes on there. A call that is cancelled
+  /// meanwhile has ended; what it waited for is dropped.
+  void elsewhere(std::move_only_function<Step()> wait) {
+    {
+      const std::lock_guard lock(mutex_);
+      is_elsewhere_ = true;
+    }
+    Workers::Job job = [self = shared_from_this(), wait = std::move(wait)]() mutable {
+      Step next = wait();
+      if (self->returns()) next();
+    };
+    if (component_->services_.workers.add(job) || !returns()) return;
+    end(fail(ErrorCode::unavailable,
+             "too many calls wait for the state folder or the log; is its disk slow or locked?"));
+  }
+
+  /// Whether the call is still wanted by whoever prepared it elsewhere.
+  [[nodiscard]] bool returns() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(is_elsewhere_, false);
+  }
+
+  void end_cancelled() {
+    Outcome outcome;
+    outcome.result = Cancelled{};
+    end(std::move(outcome));
+  }
+
+  void begin_with_grip() {
     const policy::Limits& limits = grip_.snapshot->limits();
     timeout_ = limits.timeout;
     if (call_.timeout) timeout_ = std::min(timeout_, *call_.timeout);
@@ -259,22 +324,10 @@ class Component::ActiveCall final : public CallHandle,
                          .standard_error = {}});
     }
     // Fuel needs code of its own, which may have to be compiled first.
-    if (limits.fuel.value > 0 && !component_->has_fuel_program()) return wait_for_fuel_program();
+    if (limits.fuel.value > 0 && !component_->fuel_program_.load()) return wait_for_fuel_program();
     admit();
   }
 
-  void cancel() override {
-    std::optional<std::uint64_t> waiting;
-    {
-      const std::lock_guard lock(mutex_);
-      cancelled_ = true;
-      if (invocation_) invocation_->cancel();
-      waiting = waiting_;
-    }
-    if (waiting) withdraw(*waiting);
-  }
-
- private:
   /// Arguments outlive the caller's buffer where the call has to wait.
   void keep_arguments() {
     if (!kept_arguments_) {
@@ -309,12 +362,13 @@ class Component::ActiveCall final : public CallHandle,
 
   void wait_for_fuel_program() {
     keep_arguments();
-    component_->services_.tasks.start([self = shared_from_this()] {
+    const auto started = component_->services_.tasks.start([self = shared_from_this()] {
       if (auto program = self->component_->program(true); !program) {
         return self->end(std::unexpected(std::move(program).error()));
       }
       self->admit();
     });
+    if (!started) end(std::unexpected(started.error()));
   }
 
   void admit() {
@@ -343,10 +397,7 @@ class Component::ActiveCall final : public CallHandle,
 
   /// Ends a cancelled call that still waits for its place.
   void withdraw(std::uint64_t waiting) {
-    if (!component_->services_.admission.withdraw(waiting)) return;
-    Outcome outcome;
-    outcome.result = Cancelled{};
-    end(std::move(outcome));
+    if (component_->services_.admission.withdraw(waiting)) end_cancelled();
   }
 
   void not_admitted() {
@@ -369,9 +420,6 @@ class Component::ActiveCall final : public CallHandle,
 
   void run() {
     admitted_ = true;
-    const policy::Limits& limits = grip_.snapshot->limits();
-    auto program = component_->program(limits.fuel.value > 0);
-    if (!program) return end(std::unexpected(std::move(program).error()));
     const engine::Function& function = component_->function_of(function_);
     host::CallInputs inputs;
     inputs.on_output = call_.on_output;
@@ -385,9 +433,21 @@ class Component::ActiveCall final : public CallHandle,
       }
     }
     host_ = std::make_shared<host::CallHost>(component_->host_, grip_, std::move(inputs));
-    if (auto prepared = host_->prepare(); !prepared) {
-      return end(std::unexpected(std::move(prepared).error()));
-    }
+    if (!host_->has_to_prepare()) return run_prepared();
+    keep_arguments();
+    elsewhere([this]() -> Step {
+      if (auto prepared = host_->prepare(); !prepared) {
+        return [this, error = prepared.error()] { end(std::unexpected(error)); };
+      }
+      return [this] { run_prepared(); };
+    });
+  }
+
+  void run_prepared() {
+    const policy::Limits& limits = grip_.snapshot->limits();
+    // Made before, if it is one with fuel.
+    auto program = component_->program(limits.fuel.value > 0);
+    if (!program) return end(std::unexpected(std::move(program).error()));
     if (live_ != 0) host_->resume(component_->host_->take_reached(live_));
     if (grip_.mounts) named_ = call_.arguments.substr(0, longest_named);
     const auto passed = std::chrono::steady_clock::now() - began_;
@@ -530,15 +590,12 @@ class Component::ActiveCall final : public CallHandle,
 
   std::mutex mutex_;
   bool cancelled_ = false;
+  /// Whether it is on another thread, which waits for something, and no further.
+  bool is_elsewhere_ = false;
   /// The number of its place in the queue.
   std::optional<std::uint64_t> waiting_;
   std::unique_ptr<engine::Invocation> invocation_;
 };
-
-bool Component::has_fuel_program() {
-  const std::lock_guard lock(fuel_mutex_);
-  return fuel_program_ != nullptr;
-}
 
 const engine::Function& Component::function_of(const NamedFunction& named) const {
   return artifact_.description.functions[named.function];

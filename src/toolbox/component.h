@@ -12,6 +12,7 @@
 #include "engine/engine.h"
 #include "host/component_host.h"
 #include "support/task_group.h"
+#include "support/workers.h"
 #include "toolbox/admission.h"
 #include "toolbox/handles.h"
 #include "toolbox/names.h"
@@ -29,6 +30,8 @@ struct ComponentServices {
   Handles& handles;
   RefusalDesk& refusals;
   TaskGroup& tasks;
+  /// For what a call has to wait for before it starts.
+  Workers& workers;
 };
 
 /// What a component may import, beyond what the embedder offers: the interfaces of WASI that the
@@ -58,8 +61,10 @@ class Component : public std::enable_shared_from_this<Component> {
   /// Starts a call of a tool.
   std::shared_ptr<CallHandle> start(const NamedFunction& function, const ToolCall& call,
                                     Completion completion);
-  /// What the component can do under the permissions that hold now.
+  /// What the component can do under the permissions that hold now. May wait for the state, unless
+  /// `knows_permissions`.
   [[nodiscard]] Annotations annotations() const;
+  [[nodiscard]] bool knows_permissions() const;
   /// Whether a resource is among what the function takes or gives.
   [[nodiscard]] bool takes_resources(const engine::Function& function) const;
 
@@ -68,7 +73,6 @@ class Component : public std::enable_shared_from_this<Component> {
   Component(ComponentServices services, std::string name, artifact::Artifact artifact,
             std::shared_ptr<host::Permissions> permissions);
   [[nodiscard]] Result<std::shared_ptr<engine::Program>> program(bool fuel);
-  [[nodiscard]] bool has_fuel_program();
   [[nodiscard]] bool imports(std::string_view prefix) const;
   [[nodiscard]] const engine::Function& function_of(const NamedFunction& named) const;
 
@@ -80,8 +84,9 @@ class Component : public std::enable_shared_from_this<Component> {
   std::vector<NamedFunction> named_;
   std::shared_ptr<Lane> lane_ = std::make_shared<Lane>();
   std::shared_ptr<engine::Program> plain_program_;
+  /// Held while the program with fuel is made; nobody waits for it who only looks.
   std::mutex fuel_mutex_;
-  std::shared_ptr<engine::Program> fuel_program_;
+  std::atomic<std::shared_ptr<engine::Program>> fuel_program_;
 };
 
 }  // namespace belljar::toolbox

@@ -87,8 +87,6 @@ void Handles::settle(std::uint64_t before, std::uint64_t live,
   instance.client = client;
   instance.used = Clock::now();
   for (const std::string& handle : given) handles_.emplace(handle, live);
-  if (!watch_.joinable())
-    watch_ = std::jthread([this](const std::stop_token& stop) { watch(stop); });
   changed_.notify_one();
 }
 

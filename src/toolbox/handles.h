@@ -30,9 +30,12 @@ class Handles {
     std::size_t total = 256;
   };
 
-  /// `end` is called for an instance that nobody can reach any more.
+  /// `end` is called for an instance that nobody can reach any more. Throws `std::system_error` if
+  /// the system gives no thread.
   Handles(Options options, std::function<void(std::uint64_t)> end)
-      : options_(options), end_(std::move(end)) {}
+      : options_(options),
+        end_(std::move(end)),
+        watch_([this](const std::stop_token& stop) { watch(stop); }) {}
 
   /// The live instance that the arguments' handles lead to. Nothing where the arguments name
   /// none; an error where one is unknown, another client's, or of another instance.
@@ -66,7 +69,7 @@ class Handles {
   std::map<std::string, std::size_t, std::less<>> reserved_;
   std::size_t all_reserved_ = 0;
   std::condition_variable_any changed_;
-  /// Runs from the first instance on: most servers have none. Last, to end before the rest does.
+  /// Last, to end before the rest does.
   std::jthread watch_;
 };
 

@@ -74,7 +74,9 @@ class Tool {
  public:
   virtual ~Tool() = default;
   [[nodiscard]] virtual const ToolInfo& info() const = 0;
+  /// May wait for the state, unless `knows_annotations`.
   [[nodiscard]] virtual Annotations annotations() const = 0;
+  [[nodiscard]] virtual bool knows_annotations() const { return true; }
   /// Starts a call; never blocks for longer than a tick.
   virtual std::shared_ptr<CallHandle> start(const ToolCall& call, Completion completion) = 0;
 };

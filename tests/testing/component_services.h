@@ -84,7 +84,7 @@ class ServicesTest : public testing::Test {
     auto permissions = std::make_shared<host::Permissions>(
         *state_, key, "session", host::Permissions::Fixed{{std::move(document)}, std::nullopt, {}});
     return Component::load(
-        {*engine_, *loader_, *services_, admission_, handles_, refusals_, tasks_}, name,
+        {*engine_, *loader_, *services_, admission_, handles_, refusals_, tasks_, *workers_}, name,
         *std::move(artifact), std::move(permissions));
   }
 
@@ -105,6 +105,7 @@ class ServicesTest : public testing::Test {
   Handles handles_{{}, [this](std::uint64_t live) { engine_->drop_live(live); }};
   Admission admission_{8};
   RefusalDesk refusals_;
+  std::unique_ptr<Workers> workers_ = *Workers::start(2, 64);
   TaskGroup tasks_;
 
  private:

@@ -2,6 +2,7 @@
 
 use super::{Files, HandleCount, OpenHow, error};
 use crate::bridge::ffi::FileStatus;
+use crate::lines::Line;
 use rustix::fs::{Timespec, Timestamps};
 use rustix::io::{Errno, ReadWriteFlags};
 use std::io::{self, IoSlice, IoSliceMut};
@@ -13,11 +14,16 @@ pub const READ_LIMIT: usize = 256 << 10;
 
 /// A regular file that a guest has open.
 pub struct OpenFile {
-    descriptor: Arc<OwnedFd>,
+    /// Absent only while this is dropped.
+    descriptor: Option<Arc<OwnedFd>>,
     read: bool,
     write: bool,
     files: Files,
     _count: HandleCount,
+    /// Where operations on its file system wait.
+    line: Line,
+    /// Whether others serve the file: then nothing is asked of it on a guest's thread.
+    remote: bool,
 }
 
 /// Where a write goes.
@@ -34,13 +40,29 @@ fn is_place(offset: u64) -> io::Result<()> {
 }
 
 impl OpenFile {
-    pub(super) fn new(descriptor: OwnedFd, how: OpenHow, files: Files, count: HandleCount) -> Self {
+    pub(super) fn new(
+        descriptor: OwnedFd,
+        how: OpenHow,
+        files: Files,
+        count: HandleCount,
+        line: Line,
+        remote: bool,
+    ) -> Self {
         OpenFile {
-            descriptor: Arc::new(descriptor),
+            descriptor: Some(Arc::new(descriptor)),
             read: how.read || !how.write,
             write: how.write,
             files,
             _count: count,
+            line,
+            remote,
+        }
+    }
+
+    fn descriptor(&self) -> &Arc<OwnedFd> {
+        match &self.descriptor {
+            Some(descriptor) => descriptor,
+            None => unreachable!("the descriptor is there until the file is dropped"),
         }
     }
 
@@ -56,11 +78,8 @@ impl OpenFile {
         &self,
         work: impl FnOnce(&OwnedFd) -> rustix::io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        let descriptor = self.descriptor.clone();
-        match tokio::task::spawn_blocking(move || work(&descriptor)).await {
-            Ok(result) => result.map_err(error),
-            Err(_) => Err(io::ErrorKind::Interrupted.into()),
-        }
+        let descriptor = self.descriptor().clone();
+        self.line.run(move || work(&descriptor)).await?.map_err(error)
     }
 
     /// Reads what is in memory already; `None` where the disk would have to be asked.
@@ -76,7 +95,7 @@ impl OpenFile {
         }
         let mut buffer = vec![0; length.min(READ_LIMIT)];
         let slices = &mut [IoSliceMut::new(&mut buffer)];
-        match rustix::io::preadv2(&self.descriptor, slices, offset, ReadWriteFlags::NOWAIT) {
+        match rustix::io::preadv2(self.descriptor(), slices, offset, ReadWriteFlags::NOWAIT) {
             Ok(count) => {
                 buffer.truncate(count);
                 Some(Ok(buffer))
@@ -109,7 +128,7 @@ impl OpenFile {
         }
         self.files.still_granted().await?;
         let counts = self.files.counts.clone();
-        let descriptor = self.descriptor.clone();
+        let descriptor = self.descriptor().clone();
         let work = move || -> io::Result<usize> {
             let length = bytes.len() as u64;
             let size = rustix::fs::fstat(&*descriptor).map_err(error)?.st_size as u64;
@@ -139,10 +158,7 @@ impl OpenFile {
             }
             Ok(written)
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(result) => result,
-            Err(_) => Err(io::ErrorKind::Interrupted.into()),
-        }
+        self.line.run(work).await?
     }
 
     pub async fn set_size(&self, size: u64) -> io::Result<()> {
@@ -181,7 +197,11 @@ impl OpenFile {
 
     pub async fn status(&self) -> io::Result<FileStatus> {
         self.files.still_granted().await?;
-        let status = rustix::fs::fstat(&*self.descriptor).map_err(error)?;
+        let status = if self.remote {
+            self.blocking(|descriptor| rustix::fs::fstat(descriptor)).await?
+        } else {
+            rustix::fs::fstat(self.descriptor()).map_err(error)?
+        };
         let time = |seconds: i64, nanoseconds: u64| {
             seconds.saturating_mul(1_000_000_000).saturating_add_unsigned(nanoseconds)
         };
@@ -195,5 +215,15 @@ impl OpenFile {
             modification_time: time(status.st_mtime, status.st_mtime_nsec),
             change_time: time(status.st_ctime, status.st_ctime_nsec),
         })
+    }
+}
+
+impl Drop for OpenFile {
+    /// Closing flushes what was written, which waits for whoever serves the file.
+    fn drop(&mut self) {
+        if self.remote {
+            let descriptor = self.descriptor.take();
+            self.line.later(move || drop(descriptor));
+        }
     }
 }

@@ -9,6 +9,7 @@ mod p3;
 mod streams;
 
 use crate::bridge::ffi::{CallInput, FileOperation, FileReply, FileRequest, FileStatus, Host};
+use crate::lines::{Line, Lines};
 use crate::state::State;
 use cxx::SharedPtr;
 pub use file::{OpenFile, Place, READ_LIMIT};
@@ -110,6 +111,8 @@ pub struct Directory {
     mount: u32,
     path: String,
     writable: bool,
+    /// Where operations in its mount wait.
+    line: Line,
 }
 
 impl Directory {
@@ -171,6 +174,7 @@ pub struct OpenHow {
 /// A reply whose descriptor is owned.
 struct Reply {
     descriptor: Option<OwnedFd>,
+    remote: bool,
     status: FileStatus,
     target: String,
 }
@@ -181,7 +185,12 @@ impl Reply {
         let descriptor =
             (reply.descriptor >= 0).then(|| unsafe { OwnedFd::from_raw_fd(reply.descriptor) });
         match reply.error {
-            0 => Ok(Reply { descriptor, status: reply.status, target: reply.target }),
+            0 => Ok(Reply {
+                descriptor,
+                remote: reply.remote,
+                status: reply.status,
+                target: reply.target,
+            }),
             code => Err(error(Errno::from_raw_os_error(code))),
         }
     }
@@ -192,6 +201,7 @@ impl Reply {
 pub struct Files {
     host: SharedPtr<Host>,
     counts: Arc<FileUse>,
+    lines: Arc<Lines>,
 }
 
 fn request(operation: FileOperation, mount: u32, path: String) -> FileRequest {
@@ -216,8 +226,8 @@ fn request(operation: FileOperation, mount: u32, path: String) -> FileRequest {
 
 impl Files {
     /// Operations on behalf of one call.
-    pub fn new(host: SharedPtr<Host>, counts: Arc<FileUse>) -> Self {
-        Files { host, counts }
+    pub fn new(host: SharedPtr<Host>, counts: Arc<FileUse>, lines: Arc<Lines>) -> Self {
+        Files { host, counts, lines }
     }
 
     /// How many files a guest may have open.
@@ -229,16 +239,16 @@ impl Files {
     pub fn preopens(&self) -> Vec<(Descriptor, String)> {
         let preopens = self.host.preopens().into_iter().map(|preopen| {
             let (mount, writable) = (preopen.mount, preopen.writable);
-            let directory = Directory { mount, path: ".".into(), writable };
+            let line = self.lines.folder(preopen.line);
+            let directory = Directory { mount, path: ".".into(), writable, line };
             (Descriptor::Directory(directory), preopen.guest)
         });
         preopens.collect()
     }
 
-    async fn ask(&self, request: FileRequest) -> io::Result<Reply> {
+    async fn ask(&self, line: &Line, request: FileRequest) -> io::Result<Reply> {
         let host = self.host.clone();
-        let answer = tokio::task::spawn_blocking(move || Reply::new(host.file(&request)));
-        answer.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()))
+        line.run(move || Reply::new(host.file(&request))).await?
     }
 
     /// Refuses to go on with what is open once its grant was taken back.
@@ -265,7 +275,7 @@ impl Files {
         request.directory = how.directory;
         request.read = how.read || !how.write;
         request.write = how.write;
-        let reply = self.ask(request).await?;
+        let reply = self.ask(&base.line, request).await?;
         if file_type(reply.status.mode) == rustix::fs::FileType::Directory {
             if how.write || how.truncate {
                 return Err(error(Errno::ISDIR));
@@ -275,10 +285,12 @@ impl Files {
                 mount: base.mount,
                 path: joined,
                 writable,
+                line: base.line.clone(),
             }));
         }
         let descriptor = reply.descriptor.ok_or_else(|| error(Errno::IO))?;
-        let file = OpenFile::new(descriptor, how, self.clone(), count);
+        let line = self.lines.device(reply.status.device);
+        let file = OpenFile::new(descriptor, how, self.clone(), count, line, reply.remote);
         Ok(Descriptor::File(Arc::new(file)))
     }
 
@@ -289,12 +301,13 @@ impl Files {
         request.directory = true;
         request.read = true;
         request.follow = true;
-        let reply = self.ask(request).await?;
+        let reply = self.ask(&directory.line, request).await?;
         let opened = reply.descriptor.ok_or_else(|| error(Errno::IO))?;
         Ok(EntryReader {
             device: reply.status.device,
             rest: Some(Box::new(entries(opened)?)),
             read: VecDeque::new(),
+            line: directory.line.clone(),
             _count: count,
         })
     }
@@ -314,7 +327,7 @@ impl Files {
     ) -> io::Result<FileStatus> {
         let mut request = request(FileOperation::Status, base.mount, base.join(path)?);
         request.follow = follow;
-        Ok(self.ask(request).await?.status)
+        Ok(self.ask(&base.line, request).await?.status)
     }
 
     pub async fn set_times_at(
@@ -328,7 +341,7 @@ impl Files {
         request.follow = follow;
         request.access_time = access;
         request.modification_time = modification;
-        self.ask(request).await.map(drop)
+        self.ask(&base.line, request).await.map(drop)
     }
 
     pub async fn set_times(&self, descriptor: &Descriptor, times: (i64, i64)) -> io::Result<()> {
@@ -355,7 +368,7 @@ impl Files {
             self.expect_directory(base, path).await?;
             return Err(error(Errno::ISDIR));
         }
-        self.ask(request(operation, base.mount, base.join(path)?)).await.map(drop)
+        self.ask(&base.line, request(operation, base.mount, base.join(path)?)).await.map(drop)
     }
 
     /// What is not there, or is no directory, cannot be meant by a name that ends in a slash.
@@ -387,7 +400,7 @@ impl Files {
         request.follow = follow;
         request.to_mount = to.0.mount;
         request.to_path = to.0.join(to_path)?;
-        self.ask(request).await.map(drop)
+        self.ask(&from.0.line, request).await.map(drop)
     }
 
     pub async fn symbolic_link(
@@ -402,12 +415,12 @@ impl Files {
         }
         let mut request = request(FileOperation::SymbolicLink, base.mount, base.join(path)?);
         request.target = target.to_owned();
-        self.ask(request).await.map(drop)
+        self.ask(&base.line, request).await.map(drop)
     }
 
     pub async fn read_link(&self, base: &Directory, path: &str) -> io::Result<String> {
         let request = request(FileOperation::ReadLink, base.mount, base.join(path)?);
-        Ok(self.ask(request).await?.target)
+        Ok(self.ask(&base.line, request).await?.target)
     }
 
     async fn same(&self, a: &Descriptor, b: &Descriptor) -> io::Result<bool> {
@@ -448,6 +461,7 @@ pub struct EntryReader {
     /// Absent at the end, and while a thread reads.
     rest: Option<Box<dyn Iterator<Item = io::Result<Entry>> + Send>>,
     read: VecDeque<io::Result<Entry>>,
+    line: Line,
     _count: HandleCount,
 }
 
@@ -457,12 +471,12 @@ impl EntryReader {
             && let Some(mut rest) = self.rest.take()
         {
             let work = move || (rest.by_ref().take(ENTRIES_AHEAD).collect::<VecDeque<_>>(), rest);
-            match tokio::task::spawn_blocking(work).await {
+            match self.line.run(work).await {
                 Ok((read, rest)) => {
                     self.rest = (!read.is_empty()).then_some(rest);
                     self.read = read;
                 }
-                Err(_) => return Some(Err(io::ErrorKind::Interrupted.into())),
+                Err(error) => return Some(Err(error)),
             }
         }
         self.read.pop_front()

@@ -35,7 +35,7 @@ fn entry_stream(stream: &Resource<types::DirectoryEntryStream>) -> Resource<Entr
 
 impl GuestView<'_> {
     pub(super) fn files(&self) -> Files {
-        Files::new(self.host.clone(), self.files.clone())
+        Files::new(self.host.clone(), self.files.clone(), self.lines.clone())
     }
 
     fn descriptor(&self, descriptor: &Fd) -> FsResult<Descriptor> {

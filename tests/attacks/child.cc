@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <spawn.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 #include <cstring>
 #include <fstream>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 
 extern char** environ;
@@ -175,6 +177,18 @@ std::optional<int> Child::wait(Deadline deadline) {
   peak_ = static_cast<std::size_t>(usage.ru_maxrss) * 1'024;
   ended_ = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
   return ended_;
+}
+
+bool Child::wait_until_full(Deadline deadline) const {
+  const int size = ::fcntl(from_.get(), F_GETPIPE_SZ);
+  while (std::chrono::steady_clock::now() < deadline) {
+    int waiting = 0;
+    if (::ioctl(from_.get(), FIONREAD, &waiting) != 0) return false;
+    if (waiting >= size) return true;
+    // No call waits for a pipe to be full.
+    std::this_thread::yield();
+  }
+  return false;
 }
 
 void Child::signal(int number) const {

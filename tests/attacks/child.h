@@ -62,6 +62,9 @@ class Child {
   /// A client that does not read: what the child writes stays in the pipe until this is undone.
   void set_reading(bool reading) { reading_ = reading; }
 
+  /// Waits until the pipe of its standard output is full; false when the deadline comes first.
+  [[nodiscard]] bool wait_until_full(Deadline deadline) const;
+
   /// Moves what can be moved, waiting for it until the deadline. Whether anything was moved: what
   /// was not by then never will be.
   bool pump(Deadline deadline);

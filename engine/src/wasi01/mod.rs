@@ -37,7 +37,7 @@ pub struct Wasi01 {
 
 /// The interfaces of WASI 0.2 that a function of 0.1 stands for; `None` if there is no such
 /// function. What can be done with a number alone (close it, seek on it) needs none: the guest has
-/// it from a function that does.
+/// it from a function that does. To end itself is no authority either.
 pub fn interfaces(function: &str) -> Option<&'static [&'static str]> {
     const FILES: &[&str] = &["wasi:filesystem/preopens", "wasi:filesystem/types"];
     Some(match function {
@@ -49,7 +49,6 @@ pub fn interfaces(function: &str) -> Option<&'static [&'static str]> {
         }
         "poll_oneoff" => &["wasi:clocks/monotonic-clock", "wasi:io/poll"],
         "random_get" => &["wasi:random/random"],
-        "proc_exit" => &["wasi:cli/exit"],
         "fd_read" => &["wasi:cli/stdin"],
         "fd_write" => &["wasi:cli/stderr", "wasi:cli/stdout"],
         "fd_filestat_set_times"
@@ -81,6 +80,7 @@ pub fn interfaces(function: &str) -> Option<&'static [&'static str]> {
         | "fd_seek"
         | "fd_sync"
         | "fd_tell"
+        | "proc_exit"
         | "proc_raise"
         | "sched_yield"
         | "sock_accept"

@@ -2,6 +2,7 @@
 
 #include "host/egress.h"
 #include "policy/path_pattern.h"
+#include "policy/path_readings.h"
 #include "support/text.h"
 #include "targets.h"
 
@@ -44,6 +45,12 @@ void url(std::string_view input) {
   }
   if (const auto path = policy::canonical_path(request.path_and_query)) {
     require(policy::canonical_path(*path) == *path, "the canonical form of a path is its own");
+  }
+  if (const auto readings = policy::PathReadings::of(request.path_and_query)) {
+    require(readings->all().size() <= policy::PathReadings::maximum_readings + 1,
+            "a path has a bounded number of readings");
+    require(policy::PathPattern::parse("/*")->matches(readings->all().front()),
+            "every path lies below the root");
   }
   const auto checked = host::check_request(request);
   if (!checked) return;

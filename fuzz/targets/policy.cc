@@ -18,10 +18,11 @@ void decide(policy::Document document) {
   const auto snapshot = policy::Snapshot::compile(std::move(sources));
   static_cast<void>(policy::summarize(*snapshot));
   const auto metadata = policy::Address::v4({169, 254, 169, 254});
-  const bool named = snapshot->decide_address(metadata).allowed;
+  const policy::HttpFacts request{
+      policy::Scheme::https, {"api.example", std::nullopt}, 443, "GET", "/a/../b"};
+  const bool named = snapshot->decide_address(request, metadata).allowed;
   require(!named || !snapshot->grants_nothing(), "a policy of nothing reaches no address");
-  static_cast<void>(snapshot->decide(
-      {policy::Scheme::https, {"api.example", std::nullopt}, 443, "GET", "/a/../b"}));
+  static_cast<void>(snapshot->decide(request));
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 namespace belljar::cli {
 namespace {
 
+constexpr std::size_t longest_warning = 4'000;
+
 bool wants_colours(std::FILE* stream, const store::GetVariable& variable) {
   const auto refusal = variable("NO_COLOR");
   if ((refusal && !refusal->empty()) || variable("TERM") == "dumb") return false;
@@ -35,28 +37,35 @@ Terminal::Terminal(std::FILE* out, std::FILE* error, const store::GetVariable& v
 
 void Terminal::print(std::string_view text) {
   clear_progress();
-  write(out_, text);
+  write(out_, for_terminal(text, out_style_.kept()));
   if (!text.ends_with('\n')) write(out_, "\n");
 }
 
 void Terminal::print_json(const Json& document) {
-  print(document.dump(2, ' ', false, Json::error_handler_t::replace));
+  print_json_text(document.dump(2, ' ', false, Json::error_handler_t::replace));
+}
+
+void Terminal::print_json_text(std::string_view document) {
+  clear_progress();
+  write(out_, visible_json(document));
+  write(out_, "\n");
 }
 
 void Terminal::note(std::string_view text) {
   clear_progress();
-  write(error_, text);
+  write(error_, for_terminal(text, error_style_.kept()));
   if (!text.ends_with('\n')) write(error_, "\n");
 }
 
 void Terminal::warn(std::string_view text) {
-  note(fmt::format("{} {}", error_style_.bold("belljar:"), text));
+  note(fmt::format("{} {}", error_style_.bold("belljar:"),
+                   with_quoted_lines(text, longest_warning)));
 }
 
 void Terminal::show_progress(std::string_view line) {
   if (!error_is_terminal_) return;
   write(error_, "\r\x1b[2K");
-  write(error_, line);
+  write(error_, one_line(line, 400));
   std::fflush(error_);
   progress_shown_ = true;
 }

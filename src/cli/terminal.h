@@ -7,6 +7,7 @@
 
 #include "store/paths.h"
 #include "support/json.h"
+#include "support/text.h"
 
 namespace belljar::cli {
 
@@ -21,6 +22,9 @@ class Style {
   [[nodiscard]] std::string warning(std::string_view text) const { return wrap("33", text); }
   [[nodiscard]] std::string name(std::string_view text) const { return wrap("36", text); }
   [[nodiscard]] bool colours() const noexcept { return colours_; }
+  [[nodiscard]] Colours kept() const noexcept {
+    return colours_ ? Colours::keep : Colours::take_out;
+  }
 
  private:
   [[nodiscard]] std::string wrap(std::string_view code, std::string_view text) const;
@@ -28,6 +32,10 @@ class Style {
 };
 
 /// The two streams of a command, whether they are terminals, and whether JSON is wanted.
+///
+/// Whatever is written here, nothing leaves that a terminal would act upon but line breaks and the
+/// colours of `Style`, and nothing that it would not show. Words of others are quoted by whoever
+/// shows them (`quoted`, `quoted_lines`).
 class Terminal {
  public:
   /// Colours are used on terminals, unless NO_COLOR is set or TERM is `dumb`.
@@ -41,12 +49,14 @@ class Terminal {
   [[nodiscard]] bool error_is_terminal() const noexcept { return error_is_terminal_; }
   [[nodiscard]] const store::GetVariable& variable() const noexcept { return variable_; }
 
-  /// Writes to standard output as it is, with a line break.
+  /// Writes to standard output, with a line break.
   void print(std::string_view text);
   void print_json(const Json& document);
+  /// JSON that is written already, as a tool's result is.
+  void print_json_text(std::string_view document);
   /// Writes to standard error, with a line break.
   void note(std::string_view text);
-  /// `belljar: …` on standard error.
+  /// `belljar: …` on standard error. Further lines are shown as words of others.
   void warn(std::string_view text);
   /// For progress: overwrites the line that was shown last on a terminal.
   void show_progress(std::string_view line);

@@ -72,7 +72,8 @@ class CallHost final : public engine::Host,
   // EgressPrincipal
   const std::string& pool() const override { return component_->pool(); }
   policy::Decision decide(const EgressRequest& request) override;
-  policy::Decision decide_address(const policy::Address& address) override;
+  policy::Decision decide_address(const EgressRequest& request,
+                                  const policy::Address& address) override;
   Result<std::vector<OutgoingSecret>> secrets_for(const EgressRequest& request) override;
   std::vector<std::shared_ptr<const store::SecretValue>> secrets_sent_to(
       const EgressRequest& request) override;

@@ -88,7 +88,9 @@ std::unique_ptr<engine::Pending> CallHost::begin_lookup(
     answer.failed = !addresses.has_value();
     if (addresses) {
       for (const policy::Address& address : *addresses) {
-        const policy::Decision allowed = self->decide_address(address);
+        const policy::Decision allowed = self->decide_now([&](const policy::Snapshot& snapshot) {
+          return snapshot.decide_address(host, address);
+        });
         if (!allowed) {
           self->refuse("network", fmt::format("{} has the address {}", host.name, address.text()),
                        allowed);
@@ -133,9 +135,11 @@ policy::Decision CallHost::decide(const EgressRequest& request) {
       [&](const policy::Snapshot& snapshot) { return snapshot.decide(request.facts()); });
 }
 
-policy::Decision CallHost::decide_address(const policy::Address& address) {
-  return decide_now(
-      [&](const policy::Snapshot& snapshot) { return snapshot.decide_address(address); });
+policy::Decision CallHost::decide_address(const EgressRequest& request,
+                                          const policy::Address& address) {
+  return decide_now([&](const policy::Snapshot& snapshot) {
+    return snapshot.decide_address(request.facts(), address);
+  });
 }
 
 Result<std::vector<OutgoingSecret>> CallHost::secrets_for(const EgressRequest& request) {

@@ -63,7 +63,9 @@ class EgressPrincipal {
   /// Connections are shared only between requests of the same pool.
   [[nodiscard]] virtual const std::string& pool() const = 0;
   [[nodiscard]] virtual policy::Decision decide(const EgressRequest& request) = 0;
-  [[nodiscard]] virtual policy::Decision decide_address(const policy::Address& address) = 0;
+  /// About an address that the request's host has, or is.
+  [[nodiscard]] virtual policy::Decision decide_address(const EgressRequest& request,
+                                                        const policy::Address& address) = 0;
   /// The secrets that go with a request to this host.
   [[nodiscard]] virtual Result<std::vector<OutgoingSecret>> secrets_for(
       const EgressRequest& request) = 0;

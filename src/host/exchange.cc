@@ -162,7 +162,7 @@ void Exchange::resolved(Result<std::vector<policy::Address>> found) {
   if (!found) return fail(HttpFailure::name_unresolvable, found.error().message());
   std::optional<policy::Decision> refusal;
   for (const policy::Address& address : *found) {
-    policy::Decision decision = principal_->decide_address(address);
+    policy::Decision decision = principal_->decide_address(request_, address);
     if (decision) {
       addresses_.push_back(address);
     } else if (!refusal) {
@@ -394,7 +394,7 @@ int Exchange::on_before_request(void* exchange, char* primary_address, char*, in
   auto* const self = static_cast<Exchange*>(exchange);
   // Also for a connection that was kept from an earlier request.
   const auto address = policy::Address::parse(primary_address);
-  if (!address || !self->principal_->decide_address(*address)) {
+  if (!address || !self->principal_->decide_address(self->request_, *address)) {
     self->stopped_ = {HttpFailure::address_prohibited, "the address is not allowed any more"};
     return CURL_PREREQFUNC_ABORT;
   }

@@ -340,12 +340,20 @@ class Reader {
     const YamlNode* tcp = version_ == Version::belljar ? find(entry, "tcp") : nullptr;
     const YamlNode* udp = version_ == Version::belljar ? find(entry, "udp") : nullptr;
     const YamlNode* defaults = version_ == Version::wassette ? find(entry, "defaults") : nullptr;
-    const int kinds = (host != nullptr) + (cidr != nullptr) + (tcp != nullptr) + (udp != nullptr) +
-                      (defaults != nullptr);
-    if (kinds != 1) {
-      return at(entry, version_ == Version::belljar
-                           ? "a network entry has one of host, tcp, udp or cidr"
-                           : "a network entry has one of host, cidr or defaults");
+    const int named = (host != nullptr) + (tcp != nullptr) + (udp != nullptr);
+    const int kinds = named + (cidr != nullptr) + (defaults != nullptr);
+    // A range beside a host holds for that host.
+    const bool bound = version_ == Version::belljar && !deny && named == 1 && cidr != nullptr;
+    if (kinds != 1 && !bound) {
+      return at(entry, version_ != Version::belljar
+                           ? "a network entry has one of host, cidr or defaults"
+                       : deny ? "a network entry that denies has one of host, tcp, udp or cidr"
+                              : "a network entry has one of host, tcp, udp or cidr, or a host and "
+                                "the cidr of its addresses");
+    }
+    std::vector<Cidr> ranges;
+    if (cidr != nullptr) {
+      BELLJAR_TRY(ranges, ranges_of(*cidr, bound));
     }
     for (const YamlNode& key : entry.keys) {
       const bool refines = version_ == Version::belljar && host != nullptr &&
@@ -355,7 +363,7 @@ class Reader {
       if (!refines && !names) {
         if (version_ == Version::wassette) return unknown(key, {"host", "cidr", "defaults"});
         if (host == nullptr) return unknown(key, {"host", "tcp", "udp", "cidr"});
-        return unknown(key, {"host", "methods", "paths"});
+        return unknown(key, {"host", "methods", "paths", "cidr"});
       }
     }
     if (defaults != nullptr) {
@@ -363,9 +371,8 @@ class Reader {
            "\"defaults\" names no host and has no effect; name the hosts that are needed");
       return {};
     }
-    if (cidr != nullptr) {
-      BELLJAR_TRY(const std::string range, text(*cidr, "cidr"));
-      BELLJAR_TRY(const Cidr parsed, placed(*cidr, Cidr::parse(range)));
+    if (cidr != nullptr && named == 0) {
+      const Cidr& parsed = ranges.front();
       if (deny && version_ == Version::wassette && parsed.is_everything()) {
         warn(*cidr,
              "denying every address means \"nothing but what is allowed\", which is so anyway");
@@ -379,13 +386,38 @@ class Reader {
       BELLJAR_TRY(const std::string target, text(node, "a socket"));
       const Transport transport = tcp != nullptr ? Transport::tcp : Transport::udp;
       BELLJAR_TRY(auto rule, placed(node, parse_socket_rule(transport, target)));
+      rule.ranges = std::move(ranges);
+      warn_of_name(node, rule.host);
       (deny ? document_.sockets_denied : document_.sockets).push_back(std::move(rule));
       return {};
     }
-    return host_rule(entry, *host, deny);
+    return host_rule(entry, *host, deny, std::move(ranges));
   }
 
-  Result<void> host_rule(const YamlNode& entry, const YamlNode& host, bool deny) {
+  /// One range, or a list of them where they are those of a host.
+  Result<std::vector<Cidr>> ranges_of(const YamlNode& node, bool of_host) const {
+    std::vector<std::string> written;
+    if (of_host && node.kind == Kind::sequence) {
+      BELLJAR_TRY(written, texts(node, "cidr"));
+    } else {
+      BELLJAR_TRY(written.emplace_back(), text(node, "cidr"));
+    }
+    std::vector<Cidr> ranges;
+    for (const std::string& range : written) {
+      BELLJAR_TRY(ranges.emplace_back(), placed(node, Cidr::parse(range)));
+    }
+    return ranges;
+  }
+
+  /// Who reads the file sees the letters; what holds is the name that they stand for.
+  void warn_of_name(const YamlNode& node, const HostPattern& host) {
+    if (const auto note = name_note(host.text())) {
+      warn(node, fmt::format("{} is {}", host.text(), *note));
+    }
+  }
+
+  Result<void> host_rule(const YamlNode& entry, const YamlNode& host, bool deny,
+                         std::vector<Cidr> ranges) {
     BELLJAR_TRY(const std::string written, text(host, "host"));
     const bool wassette = version_ == Version::wassette;
     if (wassette && written == "*") {
@@ -399,6 +431,8 @@ class Reader {
     // A deny without a scheme or port covers them all.
     const Defaults defaults = wassette || deny ? Defaults::everything : Defaults::https;
     BELLJAR_TRY(NetworkRule rule, placed(host, parse_host_rule(written, defaults)));
+    rule.ranges = std::move(ranges);
+    warn_of_name(host, rule.host);
     if (const YamlNode* methods = find(entry, "methods")) {
       BELLJAR_TRY(rule.methods, texts(*methods, "methods"));
       for (const std::string& method : rule.methods) {
@@ -415,10 +449,10 @@ class Reader {
       // Wassette lets a file name this machine without a range; such files run unchanged.
       if (const auto exact = rule.host.exact()) {
         if (exact->address && special_purpose(*exact->address)) {
-          document_.cidrs.push_back(Cidr::of(*exact->address));
+          rule.ranges.push_back(Cidr::of(*exact->address));
         } else if (exact->name == "localhost") {
           for (const std::string_view loopback : {"127.0.0.0/8", "::1/128"}) {
-            BELLJAR_TRY(document_.cidrs.emplace_back(), Cidr::parse(loopback));
+            BELLJAR_TRY(rule.ranges.emplace_back(), Cidr::parse(loopback));
           }
         }
       }
@@ -460,6 +494,7 @@ class Reader {
       } else if (key == "host") {
         BELLJAR_TRY(const std::string host, text(value, "host"));
         BELLJAR_TRY(rule.host, placed(value, HostPattern::parse(host)));
+        warn_of_name(value, *rule.host);
       } else if (key == "header") {
         ++places;
         rule.place = SecretPlace::header;

@@ -46,6 +46,8 @@ struct NetworkRule {
   std::optional<std::uint16_t> port;
   std::vector<std::string> methods;
   std::vector<PathPattern> paths;
+  /// Ranges that are not of the public internet, in which the host's addresses may lie.
+  std::vector<Cidr> ranges;
   friend bool operator==(const NetworkRule&, const NetworkRule&) = default;
 };
 
@@ -56,6 +58,8 @@ struct SocketRule {
   Transport transport = Transport::tcp;
   HostPattern host;
   std::uint16_t port = 0;
+  /// As with HTTP.
+  std::vector<Cidr> ranges;
   friend bool operator==(const SocketRule&, const SocketRule&) = default;
 };
 
@@ -115,6 +119,8 @@ struct Document {
   bool has_network = false;
   std::vector<NetworkRule> network;
   std::vector<SocketRule> sockets;
+  /// Ranges that stand alone: they hold for every host that this document allows, and for no other
+  /// document's.
   std::vector<Cidr> cidrs;
   std::vector<NetworkRule> network_denied;
   std::vector<SocketRule> sockets_denied;
@@ -131,7 +137,8 @@ struct Document {
 
   LimitRules limits;
 
-  /// What was understood and has no effect, each with its place.
+  /// What was understood and is not what it seems to be, each with its place: what has no effect,
+  /// and names in letters that look like others.
   std::vector<std::string> warnings;
 };
 

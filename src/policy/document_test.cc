@@ -203,9 +203,33 @@ TEST(PolicyDocuments, WhatIsMissingIsNamed) {
               HasSubstr("\"name\" is missing"));
   EXPECT_THAT(problem_with(ours("  network: {allow: [{}]}\n")),
               HasSubstr("one of host, tcp, udp or cidr"));
-  EXPECT_THAT(problem_with(ours("  network: {allow: [{host: a.example, cidr: 10.0.0.0/8}]}\n")),
+  EXPECT_THAT(problem_with(ours("  network: {deny: [{host: a.example, cidr: 10.0.0.0/8}]}\n")),
               HasSubstr("one of host, tcp, udp or cidr"))
-      << "a range beside a host would look as if it bounded it";
+      << "a range beside a host that is denied would look as if it bounded the denial";
+  EXPECT_THAT(
+      problem_with(wassettes("  network: {allow: [{host: a.example, cidr: 10.0.0.0/8}]}\n")),
+      HasSubstr("one of host, cidr or defaults"));
+}
+
+TEST(PolicyDocuments, ARangeBesideAHostIsThatHosts) {
+  const Document document =
+      read(ours("  network: {allow: [{host: a.example, methods: [GET], cidr: 10.0.0.0/8}, {tcp: "
+                "\"b.example:1\", cidr: [10.1.0.0/16, fd00::/8]}, {cidr: 10.2.0.0/16}]}\n"));
+  ASSERT_EQ(document.network.at(0).ranges.size(), 1U);
+  EXPECT_EQ(document.network[0].ranges[0].text(), "10.0.0.0/8");
+  EXPECT_EQ(document.sockets.at(0).ranges.size(), 2U);
+  ASSERT_EQ(document.cidrs.size(), 1U);
+  EXPECT_EQ(document.cidrs[0].text(), "10.2.0.0/16");
+}
+
+TEST(PolicyDocuments, NamesInOtherLettersComeWithAWarningAtTheirPlace) {
+  const Document document =
+      read(ours("  network: {allow: [{host: \"\u0430pi.github.com\"}, {host: a.example}], deny: "
+                "[{host: \"b\u00FCcher.example\"}]}\n"));
+  EXPECT_THAT(document.warnings,
+              ElementsAre(AllOf(StartsWith("p.yaml:3:"), HasSubstr("xn--pi-6kc.github.com"),
+                                HasSubstr("looks like api.github.com")),
+                          HasSubstr("xn--bcher-kva.example is “bücher.example”")));
 }
 
 TEST(PolicyDocuments, AValueThatCanNeverMatchIsAnError) {
@@ -225,6 +249,11 @@ TEST(PolicyDocuments, AValueThatCanNeverMatchIsAnError) {
                             "host: \"a.example#f\"",
                             "host: \"https://a.example/x?q\"",
                             "host: a.example, methods: [get]",
+                            "host: a.example, methods: [\"*\"]",
+                            "host: a.example, methods: [ALL]",
+                            "host: a.example, paths: [\"/admin;x/*\"]",
+                            "host: a.example, paths: [\"/%2561dmin\"]",
+                            "host: a.example, cidr: [10.0.0.0/8, internal]",
                             "host: a.example, methods: [CONNECT]",
                             "host: a.example, methods: [TRACE]",
                             "host: a.example, methods: [\"G ET\"]",
@@ -454,13 +483,14 @@ TEST(WassettePolicies, ABareHostMeansBothSchemesOnEveryPort) {
 TEST(WassettePolicies, ALiteralAddressOfThisMachineOpensItselfAndNoMore) {
   const Document document = read(wassettes(
       "  network: {allow: [{host: \"127.0.0.1:8080\"}, {host: a.example}, {host: 8.8.8.8}]}\n"));
-  ASSERT_EQ(document.cidrs.size(), 1U);
-  EXPECT_EQ(document.cidrs[0].text(), "127.0.0.1/32");
+  EXPECT_THAT(document.cidrs, IsEmpty());
+  ASSERT_EQ(document.network[0].ranges.size(), 1U);
+  EXPECT_EQ(document.network[0].ranges[0].text(), "127.0.0.1/32");
+  EXPECT_THAT(document.network[1].ranges, IsEmpty()) << "it is that rule's alone";
+  EXPECT_THAT(document.network[2].ranges, IsEmpty());
   const Document local = read(wassettes("  network: {allow: [{host: \"localhost:8080\"}]}\n"));
   EXPECT_THAT(described(local.network), ElementsAre("localhost:8080"));
-  EXPECT_EQ(local.cidrs.size(), 2U) << "both loopback ranges";
-  EXPECT_THAT(read(wassettes("  network: {deny: [{host: 127.0.0.1}]}\n")).cidrs, IsEmpty())
-      << "a denial opens nothing";
+  EXPECT_EQ(local.network[0].ranges.size(), 2U) << "both loopback ranges";
 }
 
 TEST(WassettePolicies, NamesOfTheLocalNetworkMayHaveAStar) {

@@ -1,6 +1,7 @@
 #include "policy/grant.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <array>
 #include <utility>
@@ -52,7 +53,22 @@ Result<StorageRule> parse_storage(std::string_view value, const std::filesystem:
   return rule;
 }
 
+/// Takes the ` cidr:RANGE` off the end of a value.
+Result<std::vector<Cidr>> take_ranges(std::string_view& value) {
+  constexpr std::string_view mark = " cidr:";
+  std::vector<Cidr> ranges;
+  while (true) {
+    const std::size_t at = value.rfind(mark);
+    if (at == std::string_view::npos) break;
+    BELLJAR_TRY(const Cidr range, Cidr::parse(trim(value.substr(at + mark.size()))));
+    ranges.insert(ranges.begin(), range);
+    value = trim(value.substr(0, at));
+  }
+  return ranges;
+}
+
 Result<NetworkRule> parse_http(std::string_view value) {
+  BELLJAR_TRY(auto ranges, take_ranges(value));
   std::vector<std::string> methods;
   if (const std::size_t blank = value.find(' '); blank != std::string_view::npos) {
     for (const std::string_view method : split(value.substr(0, blank), ',')) {
@@ -63,6 +79,15 @@ Result<NetworkRule> parse_http(std::string_view value) {
   }
   BELLJAR_TRY(NetworkRule rule, parse_host_rule(value, Defaults::https));
   rule.methods = std::move(methods);
+  rule.ranges = std::move(ranges);
+  return rule;
+}
+
+Result<SocketRule> parse_socket(std::string_view value) {
+  BELLJAR_TRY(auto ranges, take_ranges(value));
+  const Transport transport = value.starts_with("tcp:") ? Transport::tcp : Transport::udp;
+  BELLJAR_TRY(SocketRule rule, parse_socket_rule(transport, value.substr(4)));
+  rule.ranges = std::move(ranges);
   return rule;
 }
 
@@ -117,8 +142,7 @@ Result<Document> read(GrantKind kind, std::string_view value, const std::filesys
     }
     case GrantKind::network:
       if (value.starts_with("tcp:") || value.starts_with("udp:")) {
-        const Transport transport = value.starts_with("tcp:") ? Transport::tcp : Transport::udp;
-        BELLJAR_TRY(auto rule, parse_socket_rule(transport, value.substr(4)));
+        BELLJAR_TRY(auto rule, parse_socket(value));
         document.sockets.push_back(std::move(rule));
       } else if (value.starts_with("cidr:")) {
         BELLJAR_TRY(auto cidr, Cidr::parse(value.substr(5)));
@@ -182,14 +206,52 @@ Result<void> check_meant(const StorageRule& rule) {
   return {};
 }
 
-/// Only storage has more than one way to be written.
+std::string with_ranges(std::string text, const std::vector<Cidr>& ranges) {
+  for (const Cidr& range : ranges) text += fmt::format(" cidr:{}", range.text());
+  return text;
+}
+
+std::string canonical_secret(const SecretRule& rule) {
+  std::string text = rule.name;
+  if (rule.host) text += fmt::format("@{}", rule.host->text());
+  switch (rule.place) {
+    case SecretPlace::header: text += fmt::format(":header={}", rule.detail); break;
+    case SecretPlace::basic: text += fmt::format(":basic={}", rule.detail); break;
+    case SecretPlace::bearer: text += ":bearer"; break;
+    case SecretPlace::none: break;
+  }
+  return rule.expose ? text + ":expose" : text;
+}
+
+/// What holds, however it was written: names in the form that is compared, absolute paths.
 std::string canonical(GrantKind kind, std::string_view value, const Document& document) {
-  if (kind != GrantKind::storage) return std::string(value);
-  const StorageRule& rule = document.storage.front();
-  return fmt::format("{}:{}:{}", rule.host.native(), rule.guest, rule.access.write ? "rw" : "ro");
+  if (kind == GrantKind::storage) {
+    const StorageRule& rule = document.storage.front();
+    return fmt::format("{}:{}:{}", rule.host.native(), rule.guest, rule.access.write ? "rw" : "ro");
+  }
+  if (kind == GrantKind::secret) return canonical_secret(document.secrets.front());
+  if (kind != GrantKind::network) return std::string(value);
+  if (!document.cidrs.empty()) return fmt::format("cidr:{}", document.cidrs.front().text());
+  if (!document.sockets.empty()) {
+    const SocketRule& rule = document.sockets.front();
+    return with_ranges(describe(rule), rule.ranges);
+  }
+  return network_value(document.network.front());
 }
 
 }  // namespace
+
+std::string network_value(const NetworkRule& rule) {
+  std::string text;
+  if (!rule.methods.empty()) text = fmt::format("{} ", fmt::join(rule.methods, ","));
+  const Scheme scheme = rule.schemes.front();
+  const bool usual = rule.port == default_port(scheme);
+  if (scheme != Scheme::https || !usual) text += fmt::format("{}://", name_of(scheme));
+  text += rule.host.text();
+  if (rule.port && !usual) text += fmt::format(":{}", *rule.port);
+  for (const PathPattern& path : rule.paths) text += path.text();
+  return with_ranges(std::move(text), rule.ranges);
+}
 
 std::string Grant::text() const { return fmt::format("{}={}", name_of(kind), value); }
 
@@ -233,6 +295,16 @@ Result<Grant> parse_grant(std::string_view text, const std::filesystem::path& fo
 Result<void> apply_grant(Document& document, const Grant& grant) {
   BELLJAR_TRY(const Document added, read(grant.kind, grant.value, "/"));
   merge(document, added);
+  const auto warn = [&](const HostPattern& host) {
+    if (const auto note = name_note(host.text())) {
+      document.warnings.push_back(fmt::format("{} is {}", host.text(), *note));
+    }
+  };
+  for (const NetworkRule& rule : added.network) warn(rule.host);
+  for (const SocketRule& rule : added.sockets) warn(rule.host);
+  for (const SecretRule& rule : added.secrets) {
+    if (rule.host) warn(*rule.host);
+  }
   return {};
 }
 

@@ -99,6 +99,65 @@ TEST(Grants, ANetworkGrantIsAHostAnUrlASocketOrARange) {
   }
 }
 
+TEST(Grants, ARangeBehindAHostIsThatHosts) {
+  const NetworkRule rule =
+      applied("network=GET http://intern.example:8080/v1/* cidr:10.0.0.0/8 cidr:fd00::/8")
+          .network.at(0);
+  EXPECT_EQ(describe(rule), "http://intern.example:8080 GET /v1/*");
+  ASSERT_EQ(rule.ranges.size(), 2U);
+  EXPECT_EQ(rule.ranges[0].text(), "10.0.0.0/8");
+  EXPECT_EQ(rule.ranges[1].text(), "fd00::/8");
+  EXPECT_EQ(applied("network=tcp:db.example:5432 cidr:10.1.0.0/16").sockets.at(0).ranges.size(),
+            1U);
+  for (const char* bad :
+       {"network=a.example cidr:", "network= cidr:10.0.0.0/8", "network=a.example cidr:10.0.0.1/8",
+        "network=cidr:10.0.0.0/8 a.example", "network=cidr:10.0.0.0/8 cidr:fd00::/8"}) {
+    EXPECT_THAT(canonical(bad), HasSubstr("error: network: ")) << bad;
+  }
+}
+
+TEST(Grants, SayWhatHoldsHoweverTheyWereWritten) {
+  for (const auto& [written, holds] : std::vector<std::pair<const char*, const char*>>{
+           {"network=API.Example.", "network=api.example"},
+           {"network=https://api.example", "network=api.example"},
+           {"network=https://api.example:443/", "network=api.example"},
+           {"network=HTTP://LocalHost:80", "network=http://localhost"},
+           {"network=GET,HEAD  api.example:8443/%76%31/*",
+            "network=GET,HEAD https://api.example:8443/v1/*"},
+           {"network=0x7f.1:8080", "network=https://127.0.0.1:8080"},
+           {"network=tcp:DB.example:05432", "network=tcp:db.example:5432"},
+           {"network=udp:[0:0::1]:53", "network=udp:[::1]:53"},
+           {"network=cidr:FD00:0::/8", "network=cidr:fd00::/8"},
+           {"network=\u0430pi.github.com", "network=xn--pi-6kc.github.com"},
+           {"network=*.BÜCHER.example", "network=*.xn--bcher-kva.example"},
+           {"network=tcp:b\u00FCcher.example:1", "network=tcp:xn--bcher-kva.example:1"},
+           {"secret=key@API.example:bearer", "secret=key@api.example:bearer"},
+           {"secret=key@b\u00FCcher.example:header=X-Key:expose",
+            "secret=key@xn--bcher-kva.example:header=X-Key:expose"},
+       }) {
+    EXPECT_EQ(canonical(written), holds) << written;
+    EXPECT_EQ(canonical(holds), holds) << "the form that holds is its own";
+  }
+}
+
+TEST(Grants, NamesInOtherLettersComeWithAWarning) {
+  EXPECT_THAT(applied("network=\u0430pi.github.com").warnings,
+              ::testing::ElementsAre(AllOf(HasSubstr("xn--pi-6kc.github.com is “аpi.github.com”"),
+                                           HasSubstr("more than one alphabet"),
+                                           HasSubstr("looks like api.github.com"))));
+  EXPECT_THAT(applied("secret=key@bücher.example:bearer").warnings, ::testing::SizeIs(1));
+  EXPECT_THAT(applied("network=api.github.com").warnings, ::testing::IsEmpty());
+}
+
+TEST(Grants, MethodsThatMatchNothingAreRefusedWithTheSpellingThatWould) {
+  EXPECT_THAT(canonical("network=* a.example"), HasSubstr("leave the methods out to mean all"));
+  EXPECT_THAT(canonical("network=GET,ANY a.example"), HasSubstr("leave the methods out"));
+  EXPECT_THAT(canonical("network=get a.example"), HasSubstr("write GET"));
+  EXPECT_THAT(canonical("network=Post,HEAD a.example"), HasSubstr("write POST"));
+  EXPECT_EQ(canonical("network=M-SEARCH,PROPFIND a.example"),
+            "network=M-SEARCH,PROPFIND a.example");
+}
+
 TEST(Grants, ASingleWordIsNeverBothMethodAndHost) {
   EXPECT_EQ(describe(applied("network=GET.example").network.at(0)), "https://get.example");
 }

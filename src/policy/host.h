@@ -27,6 +27,14 @@ struct Host {
 /// that parsers disagree about.
 [[nodiscard]] Result<Host> normalize_host(std::string_view text);
 
+/// What a person has to know about a name with letters beyond a to z, given in the form that holds
+/// (`xn--…`): `“bücher.example”, in letters beyond a to z`; where letters of several alphabets are
+/// mixed, or it looks like another name, that is said. Nothing for other names.
+[[nodiscard]] std::optional<std::string> name_note(std::string_view name);
+/// A text in which each such name is followed by its note in brackets. For people; what holds is
+/// the text without.
+[[nodiscard]] std::string with_name_notes(std::string_view text);
+
 /// Matches hosts: an exact name or address, or `*.` for one or more labels below a name.
 class HostPattern {
  public:

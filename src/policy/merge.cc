@@ -43,8 +43,15 @@ void merge(Document& to, const Document& from) {
   append(to.environment, from.environment);
   append(to.secrets, from.secrets);
   append(to.capabilities, from.capabilities);
+  append(to.warnings, from.warnings);
   each_amount(to.limits, from.limits, replace);
   replace(to.limits.clock, from.limits.clock);
+}
+
+void bind_ranges(Document& document) {
+  for (NetworkRule& rule : document.network) append(rule.ranges, document.cidrs);
+  for (SocketRule& rule : document.sockets) append(rule.ranges, document.cidrs);
+  document.cidrs.clear();
 }
 
 LimitRules least(LimitRules one, const LimitRules& other) {

@@ -96,7 +96,7 @@ Result<NetworkRule> parse_host_rule(std::string_view text, Defaults defaults) {
   }
   const auto [host, port] = split_port(rest);
   BELLJAR_TRY(HostPattern pattern, HostPattern::parse(host));
-  NetworkRule rule{std::move(pattern), {}, std::nullopt, {}, std::move(paths)};
+  NetworkRule rule{std::move(pattern), {}, std::nullopt, {}, std::move(paths), {}};
   if (port) {
     BELLJAR_TRY(rule.port, parse_port(*port));
   }
@@ -120,7 +120,7 @@ Result<SocketRule> parse_socket_rule(Transport transport, std::string_view text)
   }
   BELLJAR_TRY(HostPattern pattern, HostPattern::parse(host));
   BELLJAR_TRY(const std::uint16_t number, parse_port(*port));
-  return SocketRule{transport, std::move(pattern), number};
+  return SocketRule{transport, std::move(pattern), number, {}};
 }
 
 bool is_token(std::string_view text) {
@@ -132,11 +132,29 @@ bool is_token(std::string_view text) {
 }
 
 Result<void> check_method(std::string_view method) {
-  const bool upper =
-      std::none_of(method.begin(), method.end(), [](char c) { return c >= 'a' && c <= 'z'; });
-  if (!is_token(method) || !upper) {
+  const auto is_letter = [](char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); };
+  const auto is_plain = [&](char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == '-' || c == '_';
+  };
+  std::string upper(method);
+  std::transform(upper.begin(), upper.end(), upper.begin(),
+                 [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c; });
+  // Requests have no such methods, so that they would match none.
+  if (method.find('*') != std::string_view::npos || upper == "ANY" || upper == "ALL") {
+    return fail(ErrorCode::invalid_argument,
+                "\"{}\" is not a method; leave the methods out to mean all of them, or name them: "
+                "GET, HEAD, POST …",
+                one_line(method, 20));
+  }
+  if (method.empty() || !is_letter(method.front()) ||
+      !std::all_of(method.begin(), method.end(), is_plain)) {
     return fail(ErrorCode::invalid_argument, "\"{}\" is not a method; write GET, HEAD, POST …",
                 one_line(method, 20));
+  }
+  if (method != upper) {
+    return fail(ErrorCode::invalid_argument,
+                "\"{}\" is not a method, since they are told by their letters' case; write {}",
+                one_line(method, 20), one_line(upper, 20));
   }
   if (method == "CONNECT" || method == "TRACE") {
     return fail(ErrorCode::invalid_argument, "{} is never sent", method);

@@ -21,91 +21,6 @@ Decision denied(std::string rule, std::string reason, std::optional<Grant> remed
   return {false, std::move(rule), std::move(reason), std::move(remedy)};
 }
 
-std::string url_of(const HttpFacts& request) {
-  std::string text = fmt::format("{}://{}", name_of(request.scheme), request.host.url_text());
-  if (request.port != default_port(request.scheme)) text += fmt::format(":{}", request.port);
-  return text;
-}
-
-bool endpoint_matches(const NetworkRule& rule, const HttpFacts& request) {
-  return rule.host.matches(request.host) && (!rule.port || *rule.port == request.port) &&
-         std::find(rule.schemes.begin(), rule.schemes.end(), request.scheme) != rule.schemes.end();
-}
-
-bool method_matches(const NetworkRule& rule, const HttpFacts& request) {
-  return rule.methods.empty() ||
-         std::find(rule.methods.begin(), rule.methods.end(), request.method) != rule.methods.end();
-}
-
-/// Looks for a rule of `rules` that matches. `no_match` gets the reason why a rule for the host
-/// does not apply, where there is one.
-struct NoMatch {
-  std::string problem;
-  /// Only the path stands in the way.
-  bool by_path = false;
-};
-const NetworkRule* match(const std::vector<NetworkRule>& rules, const HttpFacts& request,
-                         bool when_in_doubt, NoMatch& no_match) {
-  for (const NetworkRule& rule : rules) {
-    if (!endpoint_matches(rule, request)) continue;
-    if (!method_matches(rule, request)) {
-      no_match = {
-          fmt::format("{} is allowed, but not the method {}", describe(rule), request.method),
-          no_match.by_path};
-      continue;
-    }
-    if (rule.paths.empty()) return &rule;
-    const auto path = canonical_path(request.path);
-    if (!path) {
-      // A rule over paths cannot be applied to this one: an allow does not match, a deny does.
-      if (when_in_doubt) return &rule;
-      no_match.problem = path.error().message();
-      continue;
-    }
-    const bool matched =
-        std::any_of(rule.paths.begin(), rule.paths.end(),
-                    [&](const PathPattern& pattern) { return pattern.matches(*path); });
-    if (matched) return &rule;
-    no_match = {fmt::format("{} is allowed, but not the path {}", describe(rule), *path), true};
-  }
-  return nullptr;
-}
-
-const SocketRule* match(const std::vector<SocketRule>& rules, Transport transport,
-                        const Address& address, std::uint16_t port, std::span<const Host> names) {
-  const Host literal{address.text(), address};
-  for (const SocketRule& rule : rules) {
-    if (rule.transport != transport || rule.port != port) continue;
-    if (rule.host.matches(literal)) return &rule;
-    for (const Host& name : names) {
-      if (rule.host.matches(name)) return &rule;
-    }
-  }
-  return nullptr;
-}
-
-/// Whether a host is closed for everything at this port, or at some port where none is given: by a
-/// rule that names neither scheme nor methods nor paths, for the host is what it closes.
-bool closes_host(const Document& document, std::optional<std::uint16_t> port,
-                 std::span<const Host> names) {
-  return std::any_of(
-      document.network_denied.begin(), document.network_denied.end(), [&](const NetworkRule& rule) {
-        const bool at_port = !rule.port || (port && *rule.port == *port);
-        const bool all_of_it =
-            rule.methods.empty() && rule.paths.empty() && rule.schemes.size() > 1;
-        return all_of_it && at_port &&
-               std::any_of(names.begin(), names.end(),
-                           [&](const Host& name) { return rule.host.matches(name); });
-      });
-}
-
-/// The first range that holds an address.
-const Cidr* find(const std::vector<Cidr>& ranges, const Address& address) {
-  const auto found = std::find_if(ranges.begin(), ranges.end(),
-                                  [&](const Cidr& range) { return range.contains(address); });
-  return found == ranges.end() ? nullptr : &*found;
-}
-
 /// Whether `path` is `folder` or lies below it. Both are absolute and normal.
 bool is_below(const std::filesystem::path& path, const std::filesystem::path& folder) {
   const auto [end, unused] = std::mismatch(folder.begin(), folder.end(), path.begin(), path.end());
@@ -197,7 +112,13 @@ std::shared_ptr<const Snapshot> Snapshot::compile(Sources sources) {
 std::shared_ptr<const Snapshot> Snapshot::empty() { return compile({}); }
 
 Snapshot::Snapshot(Sources sources) : epoch_(sources.epoch) {
-  for (const Document& document : sources.granted) merge(granted_, document);
+  // A range opens addresses for the hosts that it was granted with, and for no others.
+  for (Document& document : sources.granted) {
+    bind_ranges(document);
+    merge(granted_, document);
+  }
+  if (sources.manifest) bind_ranges(*sources.manifest);
+  for (Document& ceiling : sources.ceilings) bind_ranges(ceiling);
   compile_mounts(sources);
   if (sources.manifest) most_ = sources.manifest->limits;
   for (const Document& ceiling : sources.ceilings) most_ = least(most_, ceiling.limits);
@@ -349,133 +270,6 @@ std::optional<Grant> Snapshot::raise_limit(std::string_view name, std::string_vi
   return Grant{GrantKind::limit, lines.front().text};
 }
 
-Decision Snapshot::decide(const HttpFacts& request) const {
-  const std::string url = url_of(request);
-  NoMatch no_match;
-  if (const NetworkRule* rule = match(granted_.network_denied, request, true, no_match)) {
-    return denied(
-        fmt::format("network.deny {}", describe(*rule)),
-        fmt::format("the rule \"deny {}\" closes {} {}", describe(*rule), request.method, url));
-  }
-  no_match = {};
-  const NetworkRule* allowed = match(granted_.network, request, false, no_match);
-  if (allowed == nullptr) {
-    // No more than what was asked for: this method, and this path where others are granted.
-    const bool usual = request.scheme == Scheme::https && request.port == 443;
-    const auto path = no_match.by_path ? canonical_path(request.path) : std::string();
-    return denied("no rule",
-                  no_match.problem.empty() ? fmt::format("nothing allows requests to {}", url)
-                                           : no_match.problem,
-                  Grant{GrantKind::network,
-                        fmt::format("{} {}{}", request.method,
-                                    usual ? request.host.url_text() : url, path.value_or(""))});
-  }
-  for (const auto& [name, bound] : bounds_) {
-    if (match(bound.network_denied, request, true, no_match) != nullptr) {
-      return denied(name, fmt::format("{} denies {}", name, url));
-    }
-    if (bound.has_network && match(bound.network, request, false, no_match) == nullptr) {
-      return denied(name, fmt::format("{} does not allow {} {}", name, request.method, url));
-    }
-  }
-  return {true, fmt::format("network.allow {}", describe(*allowed)), {}, {}};
-}
-
-Decision Snapshot::decide_lookup(const Host& host) const {
-  const auto names = [&](const SocketRule& rule) { return rule.host.matches(host); };
-  const auto denies = [&](const Document& document, const SocketRule& allowed) {
-    if (closes_host(document, allowed.port, {&host, 1})) return true;
-    return std::any_of(document.sockets_denied.begin(), document.sockets_denied.end(),
-                       [&](const SocketRule& rule) {
-                         return names(rule) && rule.transport == allowed.transport &&
-                                rule.port == allowed.port;
-                       });
-  };
-  // A name is worth looking up where a connection to it could be allowed.
-  const auto rule = std::find_if(
-      granted_.sockets.begin(), granted_.sockets.end(),
-      [&](const SocketRule& allowed) { return names(allowed) && !denies(granted_, allowed); });
-  if (rule == granted_.sockets.end()) {
-    // HTTP needs no lookup by the guest, so a host rule is no reason to allow one. Which port is
-    // meant, nobody knows yet, so no grant can be named.
-    return denied("no rule", fmt::format("nothing allows looking up {0}; a grant such as "
-                                         "network=tcp:{0}:443 for the connection does",
-                                         host.url_text()));
-  }
-  for (const auto& [name, bound] : bounds_) {
-    const bool allows =
-        !bound.has_network || std::any_of(bound.sockets.begin(), bound.sockets.end(), names);
-    if (!allows || denies(bound, *rule)) {
-      return denied(name, fmt::format("{} does not allow looking up {}", name, host.name));
-    }
-  }
-  return {true, fmt::format("network.allow {}", describe(*rule)), {}, {}};
-}
-
-Decision Snapshot::decide_address(const Address& address) const {
-  const std::string text = address.text();
-  if (const Cidr* range = find(granted_.cidrs_denied, address)) {
-    return denied(fmt::format("network.deny cidr {}", range->text()),
-                  fmt::format("the rule \"deny addresses in {}\" closes {}", range->text(), text));
-  }
-  for (const auto& [name, bound] : bounds_) {
-    if (find(bound.cidrs_denied, address) != nullptr) {
-      return denied(name, fmt::format("{} denies the address {}", name, text));
-    }
-  }
-  const auto special = special_purpose(address);
-  if (!special) return {true, "a public address", {}, {}};
-  const auto lifts = [&](const std::vector<Cidr>& ranges) {
-    // A wide range does not open the door to a cloud's credentials; naming the address does.
-    return std::any_of(ranges.begin(), ranges.end(), [&](const Cidr& range) {
-      return range.contains(address) && (range.is_single() || !is_metadata(address));
-    });
-  };
-  if (!lifts(granted_.cidrs)) {
-    return denied("no rule", fmt::format("{} is {}", text, *special),
-                  Grant{GrantKind::network, fmt::format("cidr:{}", Cidr::of(address).text())});
-  }
-  for (const auto& [name, bound] : bounds_) {
-    if (bound.has_network && !lifts(bound.cidrs)) {
-      return denied(name,
-                    fmt::format("{} does not allow the address {}, {}", name, text, *special));
-    }
-  }
-  return {true, "network.allow cidr", {}, {}};
-}
-
-Decision Snapshot::decide_socket(Transport transport, const Address& address, std::uint16_t port,
-                                 std::span<const Host> names) const {
-  const Host literal{address.text(), address};
-  const std::string target =
-      fmt::format("{}:{}:{}", name_of(transport),
-                  names.empty() ? literal.url_text() : names.front().url_text(), port);
-  std::vector<Host> all(names.begin(), names.end());
-  all.push_back(literal);
-  if (const SocketRule* rule = match(granted_.sockets_denied, transport, address, port, names)) {
-    return denied(fmt::format("network.deny {}", describe(*rule)),
-                  fmt::format("the rule \"deny {}\" closes {}", describe(*rule), target));
-  }
-  if (closes_host(granted_, port, all)) {
-    return denied("network.deny", fmt::format("a rule closes the host of {}", target));
-  }
-  const SocketRule* rule = match(granted_.sockets, transport, address, port, names);
-  if (rule == nullptr) {
-    return denied("no rule", fmt::format("nothing allows a connection to {}", target),
-                  Grant{GrantKind::network, target});
-  }
-  for (const auto& [name, bound] : bounds_) {
-    const bool refuses =
-        match(bound.sockets_denied, transport, address, port, names) != nullptr ||
-        closes_host(bound, port, all) ||
-        (bound.has_network && match(bound.sockets, transport, address, port, names) == nullptr);
-    if (refuses) return denied(name, fmt::format("{} does not allow {}", name, target));
-  }
-  Decision by_address = decide_address(address);
-  if (!by_address) return by_address;
-  return {true, fmt::format("network.allow {}", describe(*rule)), {}, {}};
-}
-
 Decision Snapshot::decide_capability(std::string_view interface) const {
   const auto names = [&](const CapabilityRule& rule) { return rule.interface == interface; };
   const auto has = [&](const std::vector<CapabilityRule>& rules) {
@@ -491,22 +285,6 @@ Decision Snapshot::decide_capability(std::string_view interface) const {
     }
   }
   return {true, fmt::format("capabilities.allow {}", interface), {}, {}};
-}
-
-bool Snapshot::has_sockets(Transport transport) const noexcept {
-  return std::any_of(granted_.sockets.begin(), granted_.sockets.end(),
-                     [&](const SocketRule& rule) { return rule.transport == transport; });
-}
-
-bool Snapshot::network_only_reads() const noexcept {
-  const auto reads = [](const NetworkRule& rule) {
-    return !rule.methods.empty() &&
-           std::all_of(rule.methods.begin(), rule.methods.end(), [](const std::string& method) {
-             return method == "GET" || method == "HEAD" || method == "OPTIONS";
-           });
-  };
-  return granted_.sockets.empty() &&
-         std::all_of(granted_.network.begin(), granted_.network.end(), reads);
 }
 
 bool Snapshot::grants_nothing() const noexcept {

@@ -119,8 +119,11 @@ class Snapshot {
   [[nodiscard]] Decision decide(const HttpFacts& request) const;
   /// About a name that is resolved for a raw socket.
   [[nodiscard]] Decision decide_lookup(const Host& host) const;
-  /// About an address that a granted name has, or that was named itself.
-  [[nodiscard]] Decision decide_address(const Address& address) const;
+  /// About an address that the host of a request has, or is. Ranges hold for the hosts that they
+  /// were granted with: what opens one host's address opens no other's.
+  [[nodiscard]] Decision decide_address(const HttpFacts& request, const Address& address) const;
+  /// The same for a name that was looked up for raw sockets.
+  [[nodiscard]] Decision decide_address(const Host& host, const Address& address) const;
   /// About a raw socket; `names` are those that the resolver gave this address for.
   [[nodiscard]] Decision decide_socket(Transport transport, const Address& address,
                                        std::uint16_t port, std::span<const Host> names) const;
@@ -145,6 +148,8 @@ class Snapshot {
   explicit Snapshot(Sources sources);
 
  private:
+  /// A refusal that no rule for hosts can change; nothing where there is none.
+  [[nodiscard]] std::optional<Decision> closed_address(const Address& address) const;
   [[nodiscard]] std::vector<StorageRule> bounded_storage(const Sources& sources);
   void compile_mounts(const Sources& sources);
   void compile_limits();

@@ -21,6 +21,18 @@ class Lines {
   void add_all(std::string_view kind, const Rules& rules, Effect effect = Effect::allow) {
     for (const auto& rule : rules) add(kind, describe(rule), effect);
   }
+  /// The same for rules whose hosts may have addresses in ranges.
+  template <typename Rules>
+  void add_hosts(const Rules& rules, Effect effect = Effect::allow) {
+    for (const auto& rule : rules) {
+      std::string text = with_name_notes(describe(rule));
+      for (const Cidr& range : rule.ranges) {
+        text +=
+            fmt::format("{} {}", &range == rule.ranges.data() ? ", also at" : ",", range.text());
+      }
+      add("network", std::move(text), effect);
+    }
+  }
   void add_ranges(const std::vector<Cidr>& ranges, Effect effect) {
     for (const Cidr& range : ranges) add("network", "addresses in " + range.text(), effect);
   }
@@ -54,16 +66,18 @@ std::vector<SummaryLine> summarize(const Document& document) {
                                              : " (writing only)"),
               Effect::deny);
   }
-  lines.add_all("network", document.network);
-  lines.add_all("network", document.sockets);
+  lines.add_hosts(document.network);
+  lines.add_hosts(document.sockets);
   lines.add_ranges(document.cidrs, Effect::allow);
-  lines.add_all("network", document.network_denied, Effect::deny);
-  lines.add_all("network", document.sockets_denied, Effect::deny);
+  lines.add_hosts(document.network_denied, Effect::deny);
+  lines.add_hosts(document.sockets_denied, Effect::deny);
   lines.add_ranges(document.cidrs_denied, Effect::deny);
   for (const EnvironmentRule& rule : document.environment) {
     lines.add("environment", rule.value ? rule.key + " (a fixed value)" : rule.key);
   }
-  lines.add_all("secret", document.secrets);
+  for (const SecretRule& rule : document.secrets) {
+    lines.add("secret", with_name_notes(describe(rule)));
+  }
   for (const CapabilityRule& rule : document.capabilities) lines.add("capability", rule.interface);
   return lines.take();
 }

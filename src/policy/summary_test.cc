@@ -61,6 +61,27 @@ TEST(Summaries, OfASnapshotSayWhatHoldsInTheEndAndNotWhatWasGranted) {
                   "network only as far as the operator's ceiling allows it"));
 }
 
+TEST(Summaries, OfASnapshotSayWhichHostMayHaveWhichAddresses) {
+  const auto snapshot = Snapshot::compile(
+      {.granted = {document("  network: {allow: [{host: a.example, cidr: 10.0.0.0/8}, {host: "
+                            "b.example}]}\n"),
+                   document("  network: {allow: [{tcp: \"c.example:1\"}, {cidr: fd00::/8}]}\n")},
+       .manifest = {},
+       .ceilings = {},
+       .epoch = 0});
+  EXPECT_THAT(
+      sentences(summarize(*snapshot)),
+      ElementsAre("network https://a.example, also at 10.0.0.0/8", "network https://b.example",
+                  "network tcp:c.example:1, also at fd00::/8"));
+}
+
+TEST(Summaries, SayWhatIsInOtherLetters) {
+  EXPECT_THAT(
+      sentences(summarize(document("  network: {allow: [{host: \"\u0430pi.github.com\"}]}\n"))),
+      ElementsAre(AllOf(HasSubstr("https://xn--pi-6kc.github.com (“аpi.github.com”"),
+                        HasSubstr("looks like api.github.com"))));
+}
+
 TEST(Summaries, OfNothingAreEmpty) {
   const Document bound = document("  network: {allow: [{host: a.example}]}\n  capabilities: {}\n");
   EXPECT_THAT(sentences(summarize(*Snapshot::compile(

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <functional>
 
-#include "support/file.h"
 #include "support/result.h"
 #include "support/text.h"
+#include "support/trusted_file.h"
 
 namespace belljar::runtime {
 namespace {
@@ -191,20 +191,13 @@ Config read(const toml::table& root, const std::filesystem::path& folder) {
 }  // namespace
 
 Result<Config> read_config(const std::filesystem::path& path) {
-  const auto file = open_regular_file(path);
-  if (!file) {
-    if (file.error().code() == ErrorCode::not_found) return Config{};
-    return std::unexpected(file.error());
+  // It names the ceiling and the certificates that are trusted, so it has to be as much a person's
+  // word as a policy is.
+  const auto contents = read_trusted_file(path, "configuration", file_limit);
+  if (!contents) {
+    if (contents.error().code() == ErrorCode::not_found) return Config{};
+    return std::unexpected(contents.error());
   }
-  struct stat status{};
-  if (::fstat(file->get(), &status) != 0 || others_may_write(status)) {
-    return fail(
-        ErrorCode::invalid_policy,
-        "{}: others may write this configuration, which names the ceiling; first: chmod go-w {}",
-        path.native(), shell_word(path.native()));
-  }
-  const auto contents = in_context(read_all(file->get(), file_limit), path.native());
-  if (!contents) return std::unexpected(contents.error());
   const auto wrong = [&](const toml::source_region& where, std::string_view message) {
     return fail(ErrorCode::invalid_policy, "{}:{}:{}: {}", path.native(), where.begin.line,
                 where.begin.column, message);

@@ -1,10 +1,5 @@
 #include "runtime/launch.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstdlib>
 #include <utility>
 
@@ -14,6 +9,7 @@
 #include "support/crypto.h"
 #include "support/file.h"
 #include "support/result.h"
+#include "support/trusted_file.h"
 
 namespace belljar::runtime {
 namespace {
@@ -56,32 +52,9 @@ Result<std::vector<policy::Document>> read_ceilings(const Config& config) {
 }
 
 Result<std::string> read_policy_text(const std::filesystem::path& path) {
-  const UniqueFd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-  if (!file) {
-    if (errno == ELOOP) {
-      return fail(ErrorCode::invalid_policy,
-                  "{}: a policy cannot be a symbolic link; give the file that it leads to",
-                  path.native());
-    }
-    return fail(ErrorCode::invalid_policy, "{}: {}", path.native(), errno_text(errno));
-  }
-  struct stat status{};
-  if (::fstat(file.get(), &status) != 0 || !S_ISREG(status.st_mode)) {
-    return fail(ErrorCode::invalid_policy, "{}: not a file", path.native());
-  }
-  if (others_may_write(status)) {
-    return fail(ErrorCode::invalid_policy,
-                "{}: others may write this policy, so it proves nothing; first: chmod go-w {}",
-                path.native(), path.native());
-  }
-  if (status.st_uid != 0 && status.st_uid != ::geteuid()) {
-    return fail(ErrorCode::invalid_policy,
-                "{}: this policy belongs to another user, who could change it", path.native());
-  }
-  auto text = read_all(file.get(), policy_limit);
-  if (!text) {
-    return fail(ErrorCode::invalid_policy, "{}: {}", path.native(), text.error().message());
-  }
+  auto text = read_trusted_file(path, "policy", policy_limit);
+  // Whoever names a policy means one that is there.
+  if (!text) return fail(ErrorCode::invalid_policy, "{}", text.error().describe());
   return text;
 }
 

@@ -28,8 +28,8 @@ struct Settings {
 
 /// The ceiling that the configuration names, where it names one.
 [[nodiscard]] Result<std::vector<policy::Document>> read_ceilings(const Config& config);
-/// Reads a policy file that a person named. A file that others may write is refused, and so is one
-/// that is a link: what was looked at has to be what is used.
+/// Reads a policy file that a person named, if nobody else can have written it
+/// (`support/trusted_file.h`): what was looked at has to be what is used.
 [[nodiscard]] Result<policy::Document> read_policy_file(const std::filesystem::path& path);
 /// The same, as text that was checked, for keeping.
 [[nodiscard]] Result<std::string> read_policy_text(const std::filesystem::path& path);

@@ -160,6 +160,124 @@ std::string one_line(std::string_view text, std::size_t limit) {
   return line;
 }
 
+std::string quoted(std::string_view words, std::size_t limit) {
+  constexpr std::array<std::string_view, 8> marks{"\"", "“", "”", "„", "‟", "«", "»", "″"};
+  std::string out = "“";
+  bool blank = false;
+  std::string_view left = words;
+  const std::string line = one_line(left, limit);
+  left = line;
+  while (!left.empty()) {
+    const auto mark = std::find_if(marks.begin(), marks.end(), [&](std::string_view candidate) {
+      return left.starts_with(candidate);
+    });
+    const std::size_t length =
+        mark == marks.end() ? std::max<std::size_t>(decode(left).length, 1) : mark->size();
+    // A row of blanks could move what follows to the next line of a screen.
+    const bool repeated = std::exchange(blank, left.front() == ' ') && blank;
+    if (!repeated) out += mark == marks.end() ? left.substr(0, length) : std::string_view("'");
+    left.remove_prefix(length);
+  }
+  return out + "”";
+}
+
+std::string quoted_lines(std::string_view words, std::size_t limit) {
+  const std::string clean = clean_text(words, limit).text;
+  std::string_view left = clean;
+  while (left.ends_with('\n')) left.remove_suffix(1);
+  std::string out;
+  for (const std::string_view line : split(left, '\n')) {
+    if (!out.empty()) out += '\n';
+    out += "  | ";
+    out += line;
+  }
+  return out;
+}
+
+std::string with_quoted_lines(std::string_view message, std::size_t limit) {
+  const std::size_t end = message.find('\n');
+  std::string out = one_line(message.substr(0, end), limit);
+  if (end == std::string_view::npos) return out;
+  const std::string_view rest = message.substr(end + 1);
+  return out + "\n" + quoted_lines(rest, limit - std::min(limit, out.size()));
+}
+
+std::string shown_name(std::string_view name) {
+  constexpr std::size_t longest_path = 4'096;
+  std::string line = one_line(name, longest_path);
+  return line == name ? line : quoted(name, longest_path);
+}
+
+std::string visible_json(std::string_view json) {
+  const auto plain = [](char c) { return c >= ' ' && c < 0x7F; };
+  std::string out;
+  out.reserve(json.size());
+  const auto escape = [&](std::uint32_t unit) {
+    constexpr std::string_view digits = "0123456789abcdef";
+    out += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) out += digits[(unit >> shift) & 0xFU];
+  };
+  while (!json.empty()) {
+    const auto end = std::find_if_not(json.begin(), json.end(), plain);
+    const auto length = static_cast<std::size_t>(end - json.begin());
+    out += json.substr(0, length);
+    json.remove_prefix(length);
+    if (json.empty()) break;
+    const Decoded decoded = decode(json);
+    // Line breaks and tabs stand between values only.
+    if (decoded.length == 0) {
+      escape(0xFFFD);
+    } else if (!deceives(decoded.point)) {
+      out += json.substr(0, decoded.length);
+    } else if (decoded.point < 0x10000) {
+      escape(decoded.point);
+    } else {
+      escape(0xD7C0U + (decoded.point >> 10));
+      escape(0xDC00U | (decoded.point & 0x3FFU));
+    }
+    json.remove_prefix(std::max<std::size_t>(decoded.length, 1));
+  }
+  return out;
+}
+
+std::string for_terminal(std::string_view text, Colours colours) {
+  constexpr std::array<std::string_view, 7> styles{"\x1b[0m",  "\x1b[1m",  "\x1b[2m", "\x1b[31m",
+                                                   "\x1b[32m", "\x1b[33m", "\x1b[36m"};
+  const auto plain = [](char c) { return (c >= ' ' && c < 0x7F) || c == '\n' || c == '\t'; };
+  std::string out;
+  out.reserve(text.size());
+  while (!text.empty()) {
+    const auto end = std::find_if_not(text.begin(), text.end(), plain);
+    const auto length = static_cast<std::size_t>(end - text.begin());
+    out += text.substr(0, length);
+    text.remove_prefix(length);
+    if (text.empty()) break;
+    const auto style = std::find_if(styles.begin(), styles.end(), [&](std::string_view candidate) {
+      return text.starts_with(candidate);
+    });
+    if (text.front() == '\x1b') {
+      const bool kept = colours == Colours::keep && style != styles.end();
+      if (kept) out += *style;
+      text.remove_prefix(kept ? style->size() : escape_length(text));
+      continue;
+    }
+    const Decoded decoded = decode(text);
+    if (decoded.length > 0 && !deceives(decoded.point)) out += text.substr(0, decoded.length);
+    text.remove_prefix(std::max<std::size_t>(decoded.length, 1));
+  }
+  return out;
+}
+
+std::u32string code_points(std::string_view text) {
+  std::u32string points;
+  while (!text.empty()) {
+    const Decoded decoded = decode(text);
+    points.push_back(decoded.length == 0 ? U'\uFFFD' : decoded.point);
+    text.remove_prefix(std::max<std::size_t>(decoded.length, 1));
+  }
+  return points;
+}
+
 std::string shell_word(std::string_view text) {
   constexpr std::string_view plain =
       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:=@,+%";

@@ -30,6 +30,32 @@ struct CleanText {
 /// One line for a terminal or a log: clean, without newlines, cut with an ellipsis.
 [[nodiscard]] std::string one_line(std::string_view text, std::size_t limit = 200);
 
+/// Words of an agent, a tool, a file or another machine, as a person is shown them: “…”, clean, on
+/// one line, cut, and with nothing in them that could end the quotation. Say in front whose they
+/// are.
+[[nodiscard]] std::string quoted(std::string_view words, std::size_t limit = 200);
+/// The same for what has lines: each is clean and stands behind `  | `, so that none can be taken
+/// for a line of Belljar's.
+[[nodiscard]] std::string quoted_lines(std::string_view words, std::size_t limit);
+/// A message whose first line is Belljar's own: what follows it is shown as `quoted_lines` shows
+/// it.
+[[nodiscard]] std::string with_quoted_lines(std::string_view message, std::size_t limit);
+
+/// The name of a file as a person is shown it: as it is where that is all there is to see, quoted
+/// where characters were taken out or lines joined.
+[[nodiscard]] std::string shown_name(std::string_view name);
+
+/// JSON with every character that a terminal would act upon, or would not show, as an escape. It
+/// stands for the same value.
+[[nodiscard]] std::string visible_json(std::string_view json);
+/// What may leave for a terminal: without the characters that `clean_text` takes out. The colours
+/// that `cli::Style` uses stay where `colours` says so.
+enum class Colours { keep, take_out };
+[[nodiscard]] std::string for_terminal(std::string_view text, Colours colours);
+
+/// The code points of a text; each byte that is not part of one counts as U+FFFD.
+[[nodiscard]] std::u32string code_points(std::string_view text);
+
 /// The text as one word for a shell: in single quotes where it needs any.
 [[nodiscard]] std::string shell_word(std::string_view text);
 

@@ -60,8 +60,9 @@ class PolicyPrincipal final : public EgressPrincipal {
   policy::Decision decide(const EgressRequest& request) override {
     return snapshot()->decide(request.facts());
   }
-  policy::Decision decide_address(const policy::Address& address) override {
-    return snapshot()->decide_address(address);
+  policy::Decision decide_address(const EgressRequest& request,
+                                  const policy::Address& address) override {
+    return snapshot()->decide_address(request.facts(), address);
   }
   Result<std::vector<OutgoingSecret>> secrets_for(const EgressRequest& request) override {
     const std::lock_guard lock(mutex_);

@@ -31,8 +31,8 @@ class BackupCommand final : public Command {
       terminal.print_json(contents_json(file_, contents));
       return ExitCode::done;
     }
-    terminal.print(fmt::format("{} holds your grants, secrets and audit log ({})", file_,
-                               format_bytes(contents.size)));
+    terminal.print(fmt::format("{} holds your grants, secrets and audit log ({})",
+                               shown_name(file_), format_bytes(contents.size)));
     terminal.print(contents.secret_key
                        ? "The key that opens the secrets is in it: keep it as safe as they are."
                        : "No key that opens secrets is in it.");
@@ -60,7 +60,7 @@ class RestoreCommand final : public Command {
     if (terminal.json) {
       terminal.print_json(contents_json(file_, contents));
     } else {
-      terminal.print(fmt::format("The state is that of {} now", file_));
+      terminal.print(fmt::format("The state is that of {} now", shown_name(file_)));
     }
     return ExitCode::done;
   }

@@ -83,7 +83,7 @@ class CallCommand final : public Command {
     const std::string& name = tool.info().name;
     if (verbose_ && outcome.ok()) {
       for (const std::string* text : {&outcome.standard_output, &outcome.standard_error}) {
-        if (!text->empty()) terminal.note(clean_text(*text, text->size()).text);
+        if (!text->empty()) terminal.note(quoted_lines(*text, text->size()));
       }
     }
     if (terminal.json) {
@@ -92,7 +92,7 @@ class CallCommand final : public Command {
     }
     const auto* returned = std::get_if<Returned>(&outcome.result);
     if (returned != nullptr) {
-      if (!returned->json.empty()) terminal.print(returned->json);
+      if (!returned->json.empty()) terminal.print_json_text(returned->json);
       return;
     }
     const bool denied = std::holds_alternative<Denied>(outcome.result);

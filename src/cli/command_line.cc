@@ -215,7 +215,7 @@ int CommandLine::run(int count, const char* const* arguments, Terminal& terminal
   terminal.clear_progress();
   if (!code) {
     const Error& error = code.error();
-    terminal.warn(clean_text(error.describe(), 4'000).text);
+    terminal.warn(error.describe());
     const ExitCode exit = error_row(error.code()).exit;
     if (terminal.json) {
       terminal.print_json(

@@ -76,7 +76,8 @@ old content holds for the new.
 
   storage=PATH[:GUEST][:rw]       a folder or file, read-only unless it says rw
   network=[METHOD,… ]HOST         https on port 443; or a URL, tcp:HOST:PORT,
-                                  udp:HOST:PORT, cidr:RANGE
+                                  udp:HOST:PORT; cidr:RANGE behind it for a host
+                                  with private addresses
   environment=NAME[=VALUE]        a variable of yours, or a fixed value
   secret=NAME@HOST:header=NAME    put in on the way to the host; also :bearer and
                                   :basic=USER, or NAME:expose for the value itself

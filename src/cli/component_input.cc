@@ -38,8 +38,9 @@ Result<runtime::ComponentLoad> resolve_component(const std::string& text,
     for (const store::StoredComponent& component : all) names.push_back(component.name);
     const auto meant = closest(text, names);
     return fail(ErrorCode::not_found,
-                "\"{}\" is not the name of something loaded{}; give a path, such as ./{}.wasm",
-                text, meant ? fmt::format(" (did you mean \"{}\"?)", *meant) : "", text);
+                "{} is not the name of something loaded{}; give a path, such as ./{}.wasm",
+                quoted(text, 60), meant ? fmt::format(" (did you mean \"{}\"?)", *meant) : "",
+                one_line(text, 60));
   }
   BELLJAR_TRY(load.reference, artifact::parse_reference(text));
   return load;
@@ -75,6 +76,12 @@ Result<std::vector<policy::Document>> read_grants(const std::string& policy_file
   return documents_of(policy_file, parsed);
 }
 
+void warn_of_rules(const std::vector<policy::Document>& rules, Terminal& terminal) {
+  for (const policy::Document& document : rules) {
+    for (const std::string& warning : document.warnings) terminal.warn(warning);
+  }
+}
+
 std::optional<std::filesystem::path> policy_beside(const std::filesystem::path& component) {
   std::error_code error;
   auto own = component;
@@ -101,9 +108,7 @@ Result<LoadedComponent> load_component(const ComponentInput& input, std::string_
   BELLJAR_TRY(const runtime::Settings settings, runtime::read_settings(terminal.variable()));
   BELLJAR_TRY(runtime::ComponentLoad load, resolve_component(input.reference, settings));
   BELLJAR_TRY(load.grants.documents, read_grants(input.policy, input.grants));
-  for (const policy::Document& document : load.grants.documents) {
-    for (const std::string& warning : document.warnings) terminal.warn(warning);
-  }
+  warn_of_rules(load.grants.documents, terminal);
   std::error_code error;
   const auto size = std::filesystem::file_size(load.reference.path, error);
 

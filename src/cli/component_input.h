@@ -33,6 +33,9 @@ namespace belljar::cli {
 [[nodiscard]] Result<std::vector<policy::Document>> read_grants(
     const std::string& policy_file, const std::vector<std::string>& grants);
 
+/// Warns of what rules do not say as they look.
+void warn_of_rules(const std::vector<policy::Document>& rules, Terminal& terminal);
+
 /// The policy file that lies beside a component, which grants nothing until a person gives it.
 [[nodiscard]] std::optional<std::filesystem::path> policy_beside(
     const std::filesystem::path& component);

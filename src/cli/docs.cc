@@ -32,7 +32,7 @@ class DocsCommand final : public Command {
     if (terminal.json) {
       terminal.print_json({{"file", output}, {"size", documented.size()}});
     } else {
-      terminal.print(fmt::format("{} has its documentation now", output));
+      terminal.print(fmt::format("{} has its documentation now", shown_name(output)));
     }
     return ExitCode::done;
   }

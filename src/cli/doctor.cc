@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "cli/commands.h"
+#include "policy/host.h"
 #include "support/text.h"
 
 namespace belljar::cli {
@@ -56,7 +57,8 @@ class DoctorCommand final : public Command {
       case runtime::FindingLevel::note: mark = style.warning("note   "); break;
       case runtime::FindingLevel::problem: mark = style.bad("problem"); break;
     }
-    terminal.print(fmt::format("{}  {:<10}  {}", mark, finding.area, one_line(finding.text, 400)));
+    terminal.print(fmt::format("{}  {:<10}  {}", mark, finding.area,
+                               with_name_notes(one_line(finding.text, 400))));
     if (!finding.remedy.empty()) {
       terminal.print(fmt::format("{:21}to mend it: {}", "", one_line(finding.remedy, 400)));
     }

@@ -8,6 +8,7 @@
 #include "cli/component_input.h"
 #include "cli/hindrances.h"
 #include "cli/time_text.h"
+#include "policy/host.h"
 #include "runtime/administration.h"
 #include "runtime/launch.h"
 #include "support/result.h"
@@ -38,6 +39,7 @@ class GrantCommand final : public Command {
     BELLJAR_TRY(const auto scopes, read_scopes(*administration, wish.component));
     // Before anything is given: what cannot be read leaves nothing half given.
     BELLJAR_TRY(const auto rules, documents_of(policy_, wish.permissions));
+    warn_of_rules(rules, terminal);
     BELLJAR_CHECK(warn_of_hindrances(rules, wish.component, *administration, terminal));
     Json given = Json::array();
     std::vector<std::string> lines;
@@ -47,16 +49,15 @@ class GrantCommand final : public Command {
                     administration->grant(wish.component, permission, scope));
         given.push_back(
             {{"id", id}, {"permission", permission.text()}, {"scope", scope_text(scope)}});
-        lines.push_back(fmt::format("{} may {} ({})", wish.component.name, permission.text(),
-                                    scope_text(scope)));
+        lines.push_back(fmt::format("{} may {} ({})", wish.component.name,
+                                    with_name_notes(permission.text()), scope_text(scope)));
       }
     }
     if (!policy_.empty()) {
-      BELLJAR_TRY(const auto document, administration->approve_policy(wish.component, policy_));
-      for (const std::string& warning : document.warnings) terminal.warn(warning);
+      BELLJAR_CHECK(administration->approve_policy(wish.component, policy_));
       given.push_back({{"policy", policy_}});
-      lines.push_back(
-          fmt::format("{} may do what {} says, as it is now", wish.component.name, policy_));
+      lines.push_back(fmt::format("{} may do what {} says, as it is now", wish.component.name,
+                                  shown_name(policy_)));
     }
     if (terminal.json) {
       terminal.print_json({{"component", wish.component.name},

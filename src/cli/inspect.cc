@@ -143,7 +143,7 @@ class InspectCommand final : public Command {
     const Style& style = terminal.out_style();
     const artifact::Artifact& artifact = loaded.component->artifact();
     terminal.print(fmt::format("{}  {}", style.bold(loaded.component->name()),
-                               style.dim(artifact.path.native())));
+                               style.dim(shown_name(artifact.path.native()))));
     const auto field = [&](std::string_view name, std::string_view text) {
       terminal.print(fmt::format("  {:<11} {}", name, text));
     };
@@ -182,7 +182,8 @@ class InspectCommand final : public Command {
     terminal.print("");
     terminal.print(style.name(info.name));
     if (!info.description.empty()) {
-      terminal.print(indent(clean_text(info.description, longest_description).text, "  "));
+      terminal.print("  it says of itself:");
+      terminal.print(quoted_lines(info.description, longest_description));
     }
     if (info.cleaned) {
       terminal.print(
@@ -197,7 +198,7 @@ class InspectCommand final : public Command {
       terminal.print(fmt::format("    {}{} {}{}{}", style.bold(one_line(name, 60)),
                                  needed ? "" : "?",
                                  style.dim(fmt::format("({})", one_line(type_words(schema), 240))),
-                                 said.empty() ? "" : ": ", said));
+                                 said.empty() ? "" : ": ", said.empty() ? "" : quoted(said, 300)));
     }
     if (!schemas_) return;
     terminal.print(indent(input.dump(2), "    "));

@@ -64,7 +64,8 @@ class ListCommand final : public Command {
         remark = style.bad("  the file cannot be read");
       }
       terminal.print(fmt::format("{}  {}  {}{}", style.bold(fmt::format("{:<16}", component.name)),
-                                 component.digest.substr(0, 12), component.reference, remark));
+                                 component.digest.substr(0, 12), shown_name(component.reference),
+                                 remark));
     }
     for (const runtime::ControlAnswer& server : servers) {
       std::vector<std::string> names;

@@ -39,11 +39,9 @@ class LoadCommand final : public Command {
     BELLJAR_TRY(const Checked checked, check(settings, reference, terminal));
     BELLJAR_TRY(const auto administration, runtime::Administration::open(settings));
     const store::ComponentKey key{reference.name, checked.digest};
+    warn_of_rules(rules, terminal);
     BELLJAR_CHECK(warn_of_hindrances(rules, key, *administration, terminal));
-    if (!policy.empty()) {
-      BELLJAR_TRY(const auto document, administration->approve_policy(key, policy));
-      for (const std::string& warning : document.warnings) terminal.warn(warning);
-    }
+    if (!policy.empty()) BELLJAR_CHECK(administration->approve_policy(key, policy));
     for (const policy::Grant& grant : grants) {
       BELLJAR_CHECK(administration->grant(key, grant, {}));
     }
@@ -123,7 +121,7 @@ class LoadCommand final : public Command {
       terminal.print(
           fmt::format("A policy lies beside it. Read it, and to approve it: belljar grant "
                       "{} --policy {}",
-                      reference.name, shell_word(policy->native())));
+                      reference.name, shell_word(one_line(policy->native(), 4'096))));
     }
   }
 

@@ -13,6 +13,7 @@
 #include "cli/commands.h"
 #include "cli/interrupt.h"
 #include "cli/time_text.h"
+#include "policy/host.h"
 #include "runtime/launch.h"
 #include "support/file.h"
 #include "support/result.h"
@@ -30,7 +31,10 @@ bool is_shown_elsewhere(std::string_view key) {
 }
 
 std::string detail_text(const Json& value) {
-  return one_line(value.is_string() ? value.get<std::string>() : value.dump(), 160);
+  const std::string text = value.is_string() ? value.get<std::string>() : to_text(value);
+  // What has blanks in it could look like further members.
+  const bool blank = value.is_string() && text.find_first_of(" \t\n") != std::string::npos;
+  return with_name_notes(blank ? quoted(text, 160) : one_line(text, 160));
 }
 
 /// A member's text; nothing where a record that was tampered with has something else.
@@ -92,10 +96,12 @@ class LogCommand final : public Command {
     BELLJAR_TRY(audit::Filter filter, read_filter());
     const auto each = [&](const audit::StoredRecord& record) {
       if (terminal.json) {
-        terminal.print(
-            fmt::format(R"({{"time":"{}","chain":"{}","sequence":{},"hash":"{}","record":{}}})",
-                        format_time(record.time), record.chain, record.sequence,
-                        to_hex(record.hash), record.body));
+        terminal.print_json_text(
+            fmt::format(R"({{"time":"{}","chain":{},"sequence":{},"hash":"{}","record":{}}})",
+                        format_time(record.time), json_string(record.chain), record.sequence,
+                        to_hex(record.hash),
+                        // What was tampered with must not break the document.
+                        Json::accept(record.body) ? record.body : json_string(record.body)));
       } else {
         terminal.print(line_of(record, terminal.out_style()));
       }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "policy/host.h"
 #include "policy/snapshot.h"
 #include "support/text.h"
 #include "toolbox/call.h"
@@ -19,7 +20,7 @@ Json value_of(const std::string& json) {
   return parsed ? *std::move(parsed) : Json(json);
 }
 
-/// A tool's own words, without control characters: a string as itself, a case of a variant as
+/// A tool's own words, quoted: a string as itself, a case of a variant as
 /// `unreadable: no such file`, anything else as JSON.
 std::string own_words(const std::string& json) {
   const auto plain = [](const Json& value) {
@@ -29,9 +30,10 @@ std::string own_words(const std::string& json) {
   const bool variant = value.is_object() && value.size() == 2 && value.contains("val") &&
                        value.contains("tag") && value["tag"].is_string();
   if (variant) {
-    return clean_text(plain(value["tag"]) + ": " + plain(value["val"]), longest_text).text;
+    return quoted(plain(value["tag"]) + ": " + plain(value["val"]), longest_text);
   }
-  return clean_text(value.is_string() ? plain(value) : json, longest_text).text;
+  // What a value has of words, JSON quotes already.
+  return value.is_string() ? quoted(plain(value), longest_text) : one_line(json, longest_text);
 }
 
 Json refusal_json(const Refusal& refusal) {
@@ -61,8 +63,9 @@ void explain_refusals(const Outcome& outcome, const std::filesystem::path& polic
   const Style& style = terminal.error_style();
   for (const Refusal& refusal : outcome.refusals) {
     if (refusal.hint != hints) continue;
-    terminal.note(fmt::format("  {} {}: {}", style.bad("refused"), one_line(refusal.what, 200),
-                              one_line(refusal.reason, 300)));
+    terminal.note(fmt::format("  {} {}: {}", style.bad("refused"),
+                              with_name_notes(quoted(refusal.what, 200)),
+                              with_name_notes(one_line(refusal.reason, 500))));
     if (refusal.remedy.empty()) continue;
     const bool folder = policy::wants_folder(refusal.remedy);
     std::string advice = "--grant " + shell_word(one_line(refusal.remedy, 1'000));
@@ -76,7 +79,7 @@ void explain_refusals(const Outcome& outcome, const std::filesystem::path& polic
   if (!policy.empty()) {
     terminal.note(
         fmt::format("  a policy lies beside the component; read it, and to use it: --policy {}",
-                    shell_word(policy.native())));
+                    shell_word(one_line(policy.native(), 4'096))));
   }
 }
 
@@ -99,9 +102,10 @@ struct Explain {
   }
   void operator()(const Denied& denied) const {
     const std::string words =
-        denied.json.empty() ? one_line(denied.message, 500) : own_words(denied.json);
+        denied.json.empty() ? quoted(denied.message, 500) : own_words(denied.json);
+    const bool silent = denied.json.empty() && denied.message.empty();
     terminal.warn(fmt::format("{} was denied what it needs{}{}", tool,
-                              words.empty() ? "" : ", and ended with: ", words));
+                              silent ? "" : ", and ended with: ", silent ? "" : words));
     explain_refusals(outcome, policy, terminal, false);
   }
   void operator()(const Trapped& trapped) const {
@@ -119,7 +123,7 @@ struct Explain {
                               limit.limit, limit.used, limit.allowed));
     if (!limit.remedy.empty()) {
       terminal.note(fmt::format("  {} --grant {}", terminal.error_style().good("to raise it:"),
-                                limit.remedy));
+                                shell_word(one_line(limit.remedy, 200))));
     }
     explain_refusals(outcome, policy, terminal, false);
   }
@@ -170,8 +174,8 @@ void explain_outcome(std::string_view tool, const Outcome& outcome,
   const bool arguments = std::holds_alternative<ToolError>(outcome.result) &&
                          std::get<ToolError>(outcome.result).json.empty();
   if (!outcome.ok() && !arguments && !outcome.standard_error.empty()) {
-    terminal.note(terminal.error_style().dim(
-        "  its standard error:\n" + clean_text(outcome.standard_error, longest_text).text));
+    terminal.note(terminal.error_style().dim("  its standard error:\n" +
+                                             quoted_lines(outcome.standard_error, longest_text)));
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "cli/commands.h"
 #include "cli/time_text.h"
+#include "policy/host.h"
 #include "policy/summary.h"
 #include "runtime/administration.h"
 #include "runtime/bounds.h"
@@ -15,6 +16,9 @@
 
 namespace belljar::cli {
 namespace {
+
+/// More than any reason or permission has.
+constexpr std::size_t longest_line = 1'000;
 
 class PolicyCommand final : public Command {
  public:
@@ -50,9 +54,14 @@ class PolicyCommand final : public Command {
       return ExitCode::done;
     }
     for (const std::string& warning : document.warnings) terminal.warn(warning);
-    terminal.print(fmt::format("{} is sound. It allows:", file_));
+    terminal.print(fmt::format("{} is sound. It allows:", shown_name(file_)));
+    if (!document.description.empty()) {
+      terminal.print(fmt::format("  (it says of itself: {})", quoted(document.description, 500)));
+    }
     const auto print = [&](const std::vector<policy::SummaryLine>& lines) {
-      for (const auto& line : lines) terminal.print(fmt::format("  {} {}", line.kind, line.text));
+      for (const auto& line : lines) {
+        terminal.print(fmt::format("  {} {}", line.kind, one_line(line.text, 1'000)));
+      }
     };
     print(allowed);
     if (allowed.empty()) terminal.print("  nothing beyond computing");
@@ -176,8 +185,8 @@ class PolicyCommand final : public Command {
     const auto section = [&](const char* label, const Json& lines) {
       std::string heading = label;
       for (const Json& line : lines) {
-        terminal.print(
-            fmt::format("  {:<9} {}", std::exchange(heading, ""), line.get<std::string>()));
+        terminal.print(fmt::format("  {:<9} {}", std::exchange(heading, ""),
+                                   one_line(line.get<std::string>(), longest_line)));
       }
     };
     section("may", json["may"].empty() ? Json::array({"compute, and nothing else"}) : json["may"]);
@@ -188,23 +197,24 @@ class PolicyCommand final : public Command {
     }
     if (json.contains("policy")) {
       terminal.print(fmt::format("  {:<9} {}, approved by {}", "policy",
-                                 json["policy"]["path"].get<std::string>(),
-                                 json["policy"]["approved_by"].get<std::string>()));
+                                 shown_name(json["policy"]["path"].get<std::string>()),
+                                 one_line(json["policy"]["approved_by"].get<std::string>())));
     }
     Json grants = Json::array();
     for (const Json& grant : json["grants"]) {
       grants.push_back(fmt::format("{:>3}  {}  ({}, by {})", grant["id"].get<std::int64_t>(),
-                                   grant["permission"].get<std::string>(),
+                                   with_name_notes(grant["permission"].get<std::string>()),
                                    grant["scope"].get<std::string>(),
                                    grant["by"].get<std::string>()));
     }
     section("grants", grants);
     Json requests = Json::array();
     for (const Json& request : json["requests"]) {
-      requests.push_back(fmt::format("{}  {}  {}", request["id"].get<std::string>(),
-                                     // All of it: it is what would be granted.
-                                     request["permission"].get<std::string>(),
-                                     one_line(request["reason"].get<std::string>(), 200)));
+      requests.push_back(fmt::format(
+          "{}  {}  {}", request["id"].get<std::string>(),
+          // All of it: it is what would be granted.
+          with_name_notes(request["permission"].get<std::string>()),
+          with_name_notes(one_line(request["reason"].get<std::string>(), longest_line))));
     }
     section("asked for", requests);
     if (requests.empty()) return;

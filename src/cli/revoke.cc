@@ -73,9 +73,12 @@ class RevokeCommand final : public Command {
     std::vector<std::int64_t> ids;
     for (const std::string& text : permissions_) {
       BELLJAR_TRY(const policy::Grant wanted, policy::parse_grant(text, folder));
-      const auto found =
-          std::find_if(held.begin(), held.end(),
-                       [&](const store::StoredGrant& grant) { return grant.grant == wanted; });
+      // What was kept in another spelling is the same permission.
+      const auto is_wanted = [&](const store::StoredGrant& grant) {
+        const auto again = policy::parse_grant(grant.grant.text(), folder);
+        return (again ? *again : grant.grant) == wanted;
+      };
+      const auto found = std::find_if(held.begin(), held.end(), is_wanted);
       if (found == held.end()) {
         return fail(ErrorCode::not_found,
                     "{} was not granted {}; belljar policy show {} lists what "
@@ -83,7 +86,7 @@ class RevokeCommand final : public Command {
                     key.name, wanted.text(), key.name);
       }
       for (const store::StoredGrant& grant : held) {
-        if (grant.grant == wanted) ids.push_back(grant.id);
+        if (is_wanted(grant)) ids.push_back(grant.id);
       }
     }
     std::int64_t count = 0;

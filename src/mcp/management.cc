@@ -18,6 +18,8 @@ namespace {
 constexpr std::string_view management_group = "belljar";
 constexpr Bytes arguments_limit{64 * 1024};
 constexpr std::size_t maximum_reason = 500;
+/// As much of it as is kept, with what stands around it.
+constexpr std::size_t shown_reason = 270;
 constexpr std::size_t maximum_permission = 300;
 
 /// The result of a management tool: JSON for the agent, or what was wrong with its arguments.
@@ -191,6 +193,8 @@ Result<PermissionRequest> read_request(const ManagementServices& services, const
   if (request.reason.size() > maximum_reason) {
     return fail(ErrorCode::invalid_argument, "/reason: longer than {} bytes", maximum_reason);
   }
+  // From here on nobody is shown it but as what the agent said.
+  request.reason = fmt::format("the agent says: {}", quoted(request.reason, shown_reason));
   // Where the server runs is nobody's folder, and which of the user's is meant only they know.
   if (text.starts_with("storage=") && !text.starts_with("storage=/")) {
     return fail(ErrorCode::invalid_argument,
@@ -202,6 +206,11 @@ Result<PermissionRequest> read_request(const ManagementServices& services, const
     return fail(ErrorCode::invalid_argument, "/permission: {}", grant.error().message());
   }
   request.grant = *std::move(grant);
+  if (request.grant.value.starts_with("cidr:")) {
+    return fail(ErrorCode::invalid_argument,
+                "/permission: name the host that has an address in that range, as in "
+                "network=http://db.internal:8080 cidr:10.0.0.0/8");
+  }
   // A person reads all of it before they decide.
   if (request.grant.text().size() > maximum_permission) {
     return fail(ErrorCode::invalid_argument, "/permission: longer than {} bytes",
@@ -285,7 +294,8 @@ toolbox::ToolGroup management_tools(ManagementServices services) {
            {"permission",
             "KIND=VALUE. Kinds: storage (/FOLDER[:/PLACE][:rw]), network ([METHOD,... ]HOST or a "
             "URL, "
-            "tcp:HOST:PORT, udp:HOST:PORT, cidr:RANGE), environment (NAME), secret "
+            "tcp:HOST:PORT, udp:HOST:PORT, each with cidr:RANGE behind it for a host with private "
+            "addresses), environment (NAME), secret "
             "(NAME@HOST:header=NAME), limit (NAME=AMOUNT). Example: network=api.example."},
            {"reason", "Why it is needed, in a sentence that the user will read."}}),
       request_permission);

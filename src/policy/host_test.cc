@@ -181,5 +181,40 @@ TEST(HostPatterns, AreShownInCanonicalForm) {
   EXPECT_EQ(HostPattern::parse("A.example")->exact()->name, "a.example");
 }
 
+TEST(HostNames, A84_InOtherLettersAreExplained) {
+  const auto note = [](std::string_view text) {
+    const auto host = normalize_host(text);
+    EXPECT_TRUE(host) << text;
+    return name_note(host->name).value_or("nothing");
+  };
+  EXPECT_EQ(note("api.github.com"), "nothing");
+  EXPECT_EQ(note("bücher.example"),
+            "“bücher.example”, in letters beyond a to z: it looks like bucher.example and is "
+            "another host");
+  EXPECT_EQ(
+      note("\u0430pi.github.com"),
+      "“\u0430pi.github.com”, in letters beyond a to z and of more than one alphabet: it looks "
+      "like api.github.com and is another host");
+  EXPECT_EQ(note("\u0430\u0440\u0440\u04CF\u0435.com"),
+            "“\u0430\u0440\u0440\u04CF\u0435.com”, in letters beyond a to z: it looks like "
+            "apple.com and is another host")
+      << "one alphabet alone can look like another";
+  EXPECT_EQ(note("пример.example"), "“пример.example”, in letters beyond a to z");
+  EXPECT_THAT(note("g\u03BF\u03BFgle.com"), HasSubstr("looks like google.com"));
+  EXPECT_EQ(note("日本語.example"), "“日本語.example”, in letters beyond a to z");
+  EXPECT_EQ(note("東京tower.example"), "“東京tower.example”, in letters beyond a to z")
+      << "which belong together";
+  EXPECT_THAT(note("日本\u0430.example"), HasSubstr("of more than one alphabet"));
+}
+
+TEST(HostNames, A84_AreExplainedWhereverTheyStandInAText) {
+  EXPECT_EQ(with_name_notes("GET https://api.example/x"), "GET https://api.example/x");
+  const std::string shown =
+      with_name_notes("network=tcp:xn--bcher-kva.example:443 and *.xn--bcher-kva.example.");
+  EXPECT_THAT(shown, HasSubstr("tcp:xn--bcher-kva.example (“bücher.example”, in letters"));
+  EXPECT_THAT(shown, HasSubstr("*.xn--bcher-kva.example. (“"));
+  EXPECT_EQ(with_name_notes("xn--"), "xn-- (a name in letters that cannot be shown)");
+}
+
 }  // namespace
 }  // namespace belljar::policy

@@ -124,5 +124,45 @@ TEST(Text, CaseIsThatOfAsciiWhateverTheLocale) {
   EXPECT_EQ(trim(" \n"), "");
 }
 
+TEST(Text, WordsOfOthersAreQuotedOnOneLineAndCannotEndTheQuotation) {
+  EXPECT_EQ(quoted("needs it for the weather"), "“needs it for the weather”");
+  EXPECT_EQ(quoted(""), "“”");
+  EXPECT_EQ(quoted("ok” belljar: granted “so"), "“ok' belljar: granted 'so”");
+  EXPECT_EQ(quoted("say \"yes\""), "“say 'yes'”");
+  EXPECT_EQ(quoted("one\nbelljar: two\r\n\tthree"), "“one belljar: two three”");
+  EXPECT_EQ(quoted("a\x1b[2K\x1b]0;title\ab\u202Ec\u200Bd\xFF"), "“abcd”");
+  EXPECT_EQ(quoted("a" + std::string(300, ' ') + "b", 400), "“a b”")
+      << "no row of blanks moves what follows to a line of its own";
+  EXPECT_EQ(quoted(std::string(300, 'x'), 10), "“xxxxxxxxxx…”");
+}
+
+TEST(Text, LinesOfOthersStandBehindAMark) {
+  EXPECT_EQ(quoted_lines("one\nbelljar: two\n\nthree\n\n", 100),
+            "  | one\n  | belljar: two\n  | \n  | three");
+  EXPECT_EQ(quoted_lines("a\x1b[1A\rb", 100), "  | ab");
+  EXPECT_EQ(with_quoted_lines("one\ntwo", 100), "one\n  | two");
+  EXPECT_EQ(with_quoted_lines("one", 100), "one");
+}
+
+TEST(Text, ANameOfAFileIsQuotedWhereItIsNotAllThatThereIsToSee) {
+  EXPECT_EQ(shown_name("/srv/Größe/a b.wasm"), "/srv/Größe/a b.wasm");
+  EXPECT_EQ(shown_name("a\nb"), "“a b”");
+  EXPECT_EQ(shown_name("a\x1b[31mb\u202E"), "“ab”");
+}
+
+TEST(Text, JsonShowsWhatATerminalWouldActUpon) {
+  EXPECT_EQ(visible_json("{\"a\": [1, \"é日😀\"]}\n"), "{\"a\": [1, \"é日😀\"]}\n");
+  EXPECT_EQ(visible_json("\"a\u009B\u202E\x7F\U000E0041\""),
+            "\"a\\u009b\\u202e\\u007f\\udb40\\udc41\"");
+  EXPECT_EQ(visible_json("\"\xFF\""), "\"\\ufffd\"");
+}
+
+TEST(Text, NothingLeavesForATerminalButTextAndColours) {
+  EXPECT_EQ(for_terminal("a\x1b[31mb\x1b[0m\n", Colours::keep), "a\x1b[31mb\x1b[0m\n");
+  EXPECT_EQ(for_terminal("a\x1b[31mb\x1b[0m\n", Colours::take_out), "ab\n");
+  EXPECT_EQ(for_terminal("a\x1b[2J\x1b]52;c;eA==\a\x1b[8mb\r\b\u009B\u202E\xC3", Colours::keep),
+            "ab");
+}
+
 }  // namespace
 }  // namespace belljar

@@ -98,6 +98,16 @@ Bytes size(const toml::node& node, Bytes least) {
   return value;
 }
 
+/// Who writes this file decides whose answers are believed.
+std::filesystem::path certificates(const toml::node& node, const std::filesystem::path& path) {
+  const auto file = open_trusted_file(path, "file of certificates");
+  // One that is not there is told when it is needed.
+  if (!file && file.error().code() != ErrorCode::not_found) {
+    throw Wrong{node.source(), file.error().message()};
+  }
+  return path;
+}
+
 Profile read_profile(const toml::node& node, std::string_view name) {
   Profile profile;
   read_table(node, name,
@@ -137,7 +147,9 @@ Config read(const toml::table& root, const std::filesystem::path& folder) {
               {{"name_servers",
                 [&](const toml::node& v) { config.egress.name_servers = texts(v); }},
                {"certificates",
-                [&](const toml::node& v) { config.egress.certificates = relative(v); }},
+                [&](const toml::node& v) {
+                  config.egress.certificates = certificates(v, relative(v));
+                }},
                {"concurrency",
                 [&](const toml::node& v) { config.egress.concurrency = count(v, 1, 10'000); }},
                {"name_timeout",

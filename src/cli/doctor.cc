@@ -58,7 +58,7 @@ class DoctorCommand final : public Command {
       case runtime::FindingLevel::problem: mark = style.bad("problem"); break;
     }
     terminal.print(fmt::format("{}  {:<10}  {}", mark, finding.area,
-                               with_name_notes(one_line(finding.text, 400))));
+                               policy::with_name_notes(one_line(finding.text, 400))));
     if (!finding.remedy.empty()) {
       terminal.print(fmt::format("{:21}to mend it: {}", "", one_line(finding.remedy, 400)));
     }

@@ -50,7 +50,7 @@ class GrantCommand final : public Command {
         given.push_back(
             {{"id", id}, {"permission", permission.text()}, {"scope", scope_text(scope)}});
         lines.push_back(fmt::format("{} may {} ({})", wish.component.name,
-                                    with_name_notes(permission.text()), scope_text(scope)));
+                                    policy::with_name_notes(permission.text()), scope_text(scope)));
       }
     }
     if (!policy_.empty()) {

@@ -34,7 +34,7 @@ std::string detail_text(const Json& value) {
   const std::string text = value.is_string() ? value.get<std::string>() : to_text(value);
   // What has blanks in it could look like further members.
   const bool blank = value.is_string() && text.find_first_of(" \t\n") != std::string::npos;
-  return with_name_notes(blank ? quoted(text, 160) : one_line(text, 160));
+  return policy::with_name_notes(blank ? quoted(text, 160) : one_line(text, 160));
 }
 
 /// A member's text; nothing where a record that was tampered with has something else.

@@ -64,8 +64,8 @@ void explain_refusals(const Outcome& outcome, const std::filesystem::path& polic
   for (const Refusal& refusal : outcome.refusals) {
     if (refusal.hint != hints) continue;
     terminal.note(fmt::format("  {} {}: {}", style.bad("refused"),
-                              with_name_notes(quoted(refusal.what, 200)),
-                              with_name_notes(one_line(refusal.reason, 500))));
+                              policy::with_name_notes(quoted(refusal.what, 200)),
+                              policy::with_name_notes(one_line(refusal.reason, 500))));
     if (refusal.remedy.empty()) continue;
     const bool folder = policy::wants_folder(refusal.remedy);
     std::string advice = "--grant " + shell_word(one_line(refusal.remedy, 1'000));

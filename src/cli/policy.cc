@@ -203,7 +203,7 @@ class PolicyCommand final : public Command {
     Json grants = Json::array();
     for (const Json& grant : json["grants"]) {
       grants.push_back(fmt::format("{:>3}  {}  ({}, by {})", grant["id"].get<std::int64_t>(),
-                                   with_name_notes(grant["permission"].get<std::string>()),
+                                   policy::with_name_notes(grant["permission"].get<std::string>()),
                                    grant["scope"].get<std::string>(),
                                    grant["by"].get<std::string>()));
     }
@@ -213,8 +213,8 @@ class PolicyCommand final : public Command {
       requests.push_back(fmt::format(
           "{}  {}  {}", request["id"].get<std::string>(),
           // All of it: it is what would be granted.
-          with_name_notes(request["permission"].get<std::string>()),
-          with_name_notes(one_line(request["reason"].get<std::string>(), longest_line))));
+          policy::with_name_notes(request["permission"].get<std::string>()),
+          policy::with_name_notes(one_line(request["reason"].get<std::string>(), longest_line))));
     }
     section("asked for", requests);
     if (requests.empty()) return;

@@ -5,9 +5,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <mutex>
 #include <set>
+#include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "artifact/reference.h"
 #include "cli/commands.h"
@@ -126,15 +130,24 @@ class ServeCommand final : public Command {
     return {};
   }
 
+  /// Those of one component belong together: a range among them is for its hosts.
   Result<void> read_single_grants(runtime::ServeOptions& options) const {
+    std::map<std::string, std::vector<std::string>> by_component;
     for (const std::string& text : grants_) {
-      const auto named = split_name(text, ':');
+      auto named = split_name(text, ':');
       if (!named) {
         return fail(ErrorCode::invalid_argument,
-                    "--grant {}: say whose grant it is: --grant NAME:{}", text, text);
+                    "--grant {}: say whose grant it is: --grant NAME:{}", one_line(text, 200),
+                    one_line(text, 200));
       }
-      BELLJAR_TRY(auto documents, read_grants({}, {named->second}));
-      auto& granted = options.grants[named->first].documents;
+      by_component[named->first].push_back(std::move(named->second));
+    }
+    for (const auto& [name, texts] : by_component) {
+      BELLJAR_TRY(auto documents, read_grants({}, texts));
+      for (const policy::Document& document : documents) {
+        for (const std::string& warning : document.warnings) options.warn(warning);
+      }
+      auto& granted = options.grants[name].documents;
       granted.insert(granted.end(), documents.begin(), documents.end());
     }
     return {};

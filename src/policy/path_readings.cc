@@ -14,6 +14,9 @@
 namespace belljar::policy {
 namespace {
 
+constexpr std::string_view blanks = " \t\r\n\v\f";
+constexpr std::string_view dots_and_blanks = ". \t\r\n\v\f";
+
 /// A path on its way through a server. What was not decoded yet is read with its encodings taken
 /// off; what was is read as it is.
 struct State {
@@ -95,8 +98,6 @@ std::string without_parameters(std::string_view path) {
 /// Without dots and blanks at the end of names, and the streams of Windows: `a.`, `a%20`,
 /// `a::$DATA`. A segment of dots alone stays what it is.
 std::string without_ends(std::string_view path) {
-  constexpr std::string_view blanks = " \t\r\n\v\f";
-  constexpr std::string_view dots_and_blanks = ". \t\r\n\v\f";
   return each_segment(path, [](std::string_view segment) {
     segment = segment.substr(0, segment.find("::$"));
     const std::size_t first = segment.find_first_not_of(blanks);
@@ -357,8 +358,9 @@ Result<PathReadings> PathReadings::of(std::string_view path) {
   if (!take({std::string(path), 0})) return too_many();
   // In the order of how often they were decoded, so that the bound on that means the same always.
   for (std::size_t i = 0; i < open.size(); ++i) {
-    const State state = open[i];
-    for (State& next : steps_from(state)) {
+    // The list grows meanwhile.
+    std::vector<State> following = steps_from(open[i]);
+    for (State& next : following) {
       if (next.decodes > maximum_decodes || !take(std::move(next))) return too_many();
     }
   }

@@ -231,7 +231,8 @@ bool allows(std::string_view rules, const engine::HttpRequest& request) {
   const auto snapshot = testing::snapshot_of(
       fmt::format("version: \"1.1\"\npermissions:\n  network:\n    allow:\n{}", rules));
   if (!snapshot->decide(checked->facts())) return false;
-  return !checked->host.address || snapshot->decide_address(*checked->host.address).allowed;
+  return !checked->host.address ||
+         snapshot->decide_address(checked->facts(), *checked->host.address).allowed;
 }
 
 TEST(EgressRequestTest, A44AWildcardStandsForOneOrMoreLabelsAndNothingElse) {

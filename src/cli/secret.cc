@@ -6,6 +6,7 @@
 
 #include "cli/commands.h"
 #include "cli/time_text.h"
+#include "policy/rules.h"
 #include "runtime/administration.h"
 #include "support/result.h"
 #include "support/text.h"
@@ -74,6 +75,8 @@ class SecretCommand final : public Command {
 
  private:
   Result<ExitCode> set(runtime::Administration& administration, Terminal& terminal) const {
+    // Before anybody types a value for a name that no rule could use.
+    BELLJAR_CHECK(policy::check_secret_name(name_));
     BELLJAR_TRY(const store::SecretValue value, read_value(terminal));
     BELLJAR_CHECK(administration.set_secret(name_, value));
     if (value.reveal().size() < store::Secrets::good_length) {
@@ -124,7 +127,7 @@ class SecretCommand final : public Command {
     if (terminal.json) {
       terminal.print_json({{"secret", name_}, {"set", false}});
     } else {
-      terminal.print(fmt::format("{} is forgotten", name_));
+      terminal.print(fmt::format("{} is forgotten", one_line(name_, 60)));
     }
     return ExitCode::done;
   }
@@ -135,7 +138,7 @@ class SecretCommand final : public Command {
     for (const auto& entry : entries) {
       json.push_back({{"name", entry.name}, {"set_at", format_time(entry.set_at)}});
       if (!terminal.json) {
-        terminal.print(fmt::format("{:<24} set {}", entry.name, local_time(entry.set_at)));
+        terminal.print(fmt::format("{:<24} set {}", one_line(entry.name, 60), local_time(entry.set_at)));
       }
     }
     if (terminal.json) {

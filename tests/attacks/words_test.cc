@@ -131,7 +131,8 @@ class Words : public Attack {
     const CommandResult json = run(words, input);
     expect_clean(json.out, name + " --json");
     expect_clean(json.err, name + " --json");
-    if (line.front() == "log" && std::find(line.begin(), line.end(), "verify") == line.end()) {
+    if (line.front() == "log" && !Json::accept(json.out)) {
+      // A document a line.
       for (const std::string_view record : split(trim(json.out), '\n')) {
         EXPECT_TRUE(record.empty() || Json::accept(record)) << name << ": " << record;
       }
@@ -151,6 +152,7 @@ using A84 = Words;
 TEST_F(A84, NoCommandShowsWordsOfOthersAsBelljars) {
   // An agent asks, in these words.
   const auto server = serve({"talker.wat"});
+  static_cast<void>(server->call("talker_say"));
   const Json asked = server->call(
       "belljar_request-permission",
       {{"component", "talker"}, {"permission", "network=\u0430pi.github.com"}, {"reason", text()}});
@@ -264,6 +266,7 @@ TEST_F(A84, AHostileConfigurationIsToldOnOneLineByEveryCommand) {
 
 TEST_F(A84, AnAgentsReasonIsSaidToBeTheAgents) {
   const auto server = serve();
+  expect_healthy(*server);
   const Json asked = server->call("belljar_request-permission",
                                   {{"component", "healthy"},
                                    {"permission", "network=api.example"},
@@ -278,6 +281,7 @@ TEST_F(A84, AnAgentsReasonIsSaidToBeTheAgents) {
 
 TEST_F(A84, NamesAreShownAsTheyHoldWithWhatTheyLookLike) {
   const auto server = serve();
+  expect_healthy(*server);
   const Json asked =
       server->call("belljar_request-permission", {{"component", "healthy"},
                                                   {"permission", "network=GET \u0430pi.github.com"},

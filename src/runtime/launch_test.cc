@@ -88,7 +88,7 @@ TEST_F(PolicyFileTest, A69_ThatBelongsToAnotherUserIsRefused) {
   if (::geteuid() != 0) return;  // only root can give a file away
   const auto file = folder_.write("policy.yaml", good);
   ASSERT_EQ(::chown(file.c_str(), 65'534, 65'534), 0);
-  EXPECT_THAT(problem_with(file), HasSubstr("belongs to another user"));
+  EXPECT_THAT(problem_with(file), HasSubstr("this policy belongs to the user "));
 }
 
 TEST_F(PolicyFileTest, A68_OfAHundredMegabytesIsRefusedWithoutBeingRead) {

@@ -187,6 +187,23 @@ TEST_F(A42, PrivateAddressesBesidePublicOnesAreDropped) {
   expect_unharmed(*server);
 }
 
+TEST_F(A42, ARangeOfOneHostOpensNoOthersAddresses) {
+  const auto policy =
+      write("policy.yaml",
+            "version: \"1.1\"\npermissions:\n  network:\n    allow:\n" + allow(origin("a.test")));
+  std::filesystem::permissions(
+      policy, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
+  const auto server =
+      serve({std::string("fetch=") + BELLJAR_EXAMPLES + "/fetch.wasm", "--policy",
+             "fetch=" + policy.native(), "--grant", "fetch:network=" + origin("b.test"), "--grant",
+             "fetch:network=" + origin("c.test") + " cidr:127.0.0.1/32"});
+  expect_granted_works(*server, origin("a.test"));
+  expect_granted_works(*server, origin("c.test"));
+  expect_refused_because(*server, "b.test", "b.test", "/b", "127.0.0.1 is a loopback address");
+  EXPECT_THAT(requests(), SizeIs(2));
+  expect_unharmed(*server);
+}
+
 TEST_F(A43, ARedirectIsADecisionOfItsOwn) {
   std::atomic<int> asked = 0;
   const std::string elsewhere = origin("b.test");

@@ -36,7 +36,7 @@ LAYERS: dict[str, set[str]] = {
     },
 }  # fmt: skip
 # Files that stand above all folders.
-PROGRAMS: dict[str, set[str]] = {"src/main.cc": {"cli", "store"}}
+PROGRAMS: dict[str, set[str]] = {"src/main.cc": {"cli", "store", "support"}}
 BRIDGE = re.compile(r"belljar_engine/|belljar-engine/|rust/cxx\.h|bridge\.rs\.h")
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
 ENGINE_NAME = re.compile(r"wasmtime|cranelift", re.IGNORECASE)

@@ -4,29 +4,25 @@
 #include <chrono>
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <stop_token>
 #include <string_view>
+#include <utility>
 
 #include "belljar/error.h"
+#include "engine/compiler_helper.h"
 #include "engine/engine.h"
-#include "support/units.h"
 
 namespace belljar::engine {
-
-/// What the compiler helper may use up.
-struct CompilerLimits {
-  std::chrono::seconds time{120};
-  Bytes memory{std::uint64_t{8} << 30};
-  /// Code and description that are taken back.
-  Bytes output{std::uint64_t{1} << 30};
-};
 
 /// Runs the helper program. Any thread.
 class Compiler {
  public:
-  /// `helper` is the path of `belljar-compiler`.
-  explicit Compiler(std::filesystem::path helper, CompilerLimits limits = {})
-      : helper_(std::move(helper)), limits_(limits) {}
+  /// `helper` is the path of `belljar-compiler`, which is started as a child of this process.
+  explicit Compiler(std::filesystem::path helper, CompilerLimits limits = {});
+  /// For a process that cannot start others itself; `starter` has the same limits.
+  Compiler(std::shared_ptr<HelperStarter> starter, CompilerLimits limits)
+      : starter_(std::move(starter)), limits_(limits) {}
 
   /// Called now and then while the helper works, with the time that has passed.
   using Progress = std::function<void(std::chrono::milliseconds)>;
@@ -38,13 +34,10 @@ class Compiler {
                                                   const Progress& progress = {}) const;
 
  private:
-  std::filesystem::path helper_;
+  [[nodiscard]] std::unexpected<Error> why_it_was_ended(int signal) const;
+
+  std::shared_ptr<HelperStarter> starter_;
   CompilerLimits limits_;
 };
-
-/// Where the helper finds its descriptors.
-inline constexpr int compiler_input = 3;
-inline constexpr int compiler_code = 4;
-inline constexpr int compiler_text = 5;
 
 }  // namespace belljar::engine

@@ -161,8 +161,10 @@ TEST_F(BackupTest, StateThatIsThereIsReplacedOnlyWhereItIsSaid) {
 TEST_F(BackupTest, NothingIsReplacedWhileAServerRuns) {
   fill(mine_);
   ASSERT_TRUE(make_backup(mine_, file_));
+  auto socket = ControlSocket::make(fresh_.paths.run);
+  ASSERT_TRUE(socket) << socket.error().describe();
   const auto server = ControlServer::start(
-      fresh_.paths.run, [](const Json&, const std::stop_token&) { return Json{{"process", 1}}; });
+      *std::move(socket), [](const Json&, const std::stop_token&) { return Json{{"process", 1}}; });
   ASSERT_TRUE(server) << server.error().describe();
   const auto restored = restore_backup(fresh_, file_, Replace::yes);
   ASSERT_FALSE(restored);

@@ -81,8 +81,7 @@ Result<Json> receive_message(int socket) {
 
 }  // namespace
 
-Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::filesystem::path& folder,
-                                                            Handler handler) {
+Result<ControlSocket> ControlSocket::make(const std::filesystem::path& folder) {
   BELLJAR_CHECK(make_private_directory(folder));
   // Two processes have one number where they are in different containers.
   auto path = folder / fmt::format("{}-{}{}", ::getpid(), to_hex(random_bytes<4>()), socket_ending);
@@ -94,8 +93,20 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::filesyste
       ::listen(listener.get(), 16) != 0) {
     return fail(ErrorCode::unavailable, "{}: {}", path.native(), errno_text(errno));
   }
-  std::unique_ptr<ControlServer> server(
-      new ControlServer(std::move(listener), std::move(path), std::move(handler)));
+  return ControlSocket(std::move(listener), std::move(path));
+}
+
+ControlSocket::~ControlSocket() {
+  if (listener_) close();
+}
+
+void ControlSocket::close() const {
+  ::unlink(path_.c_str());
+  ::shutdown(listener_.get(), SHUT_RDWR);
+}
+
+Result<std::unique_ptr<ControlServer>> ControlServer::start(ControlSocket socket, Handler handler) {
+  std::unique_ptr<ControlServer> server(new ControlServer(std::move(socket), std::move(handler)));
   try {
     server->thread_ = std::thread([raw = server.get()] { raw->run(); });
   } catch (const std::system_error& error) {
@@ -104,15 +115,13 @@ Result<std::unique_ptr<ControlServer>> ControlServer::start(const std::filesyste
   return server;
 }
 
-ControlServer::ControlServer(UniqueFd listener, std::filesystem::path path, Handler handler)
-    : listener_(std::move(listener)), path_(std::move(path)), handler_(std::move(handler)) {}
+ControlServer::ControlServer(ControlSocket socket, Handler handler)
+    : socket_(std::move(socket)), handler_(std::move(handler)) {}
 
 ControlServer::~ControlServer() {
   stop_.request_stop();
   changed_.notify_all();
-  ::unlink(path_.c_str());
-  // Wakes the thread that waits for connections.
-  ::shutdown(listener_.get(), SHUT_RDWR);
+  socket_.close();
   if (thread_.joinable()) thread_.join();
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return answering_ == 0; });
@@ -120,9 +129,9 @@ ControlServer::~ControlServer() {
 
 void ControlServer::run() {
   while (!stop_.stop_requested()) {
-    pollfd entry{.fd = listener_.get(), .events = POLLIN, .revents = 0};
+    pollfd entry{.fd = socket_.descriptor(), .events = POLLIN, .revents = 0};
     if (::poll(&entry, 1, -1) < 0 && errno != EINTR) return;
-    UniqueFd connection(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    UniqueFd connection(::accept4(socket_.descriptor(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!connection) {
       // Without a free descriptor the connection stays waiting, and so would not we.
       std::unique_lock lock(mutex_);

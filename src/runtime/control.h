@@ -9,6 +9,7 @@
 #include <stop_token>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "belljar/error.h"
@@ -16,6 +17,28 @@
 #include "support/json.h"
 
 namespace belljar::runtime {
+
+/// A socket of this process for commands. It is made apart from what answers there, because a
+/// confined process can make none.
+class ControlSocket {
+ public:
+  /// Listens in `folder`, which only this user may enter.
+  [[nodiscard]] static Result<ControlSocket> make(const std::filesystem::path& folder);
+  ControlSocket(ControlSocket&&) = default;
+  ControlSocket& operator=(ControlSocket&&) = delete;
+  ~ControlSocket();
+
+  [[nodiscard]] int descriptor() const noexcept { return listener_.get(); }
+  /// Takes its name away and wakes whoever waits for connections.
+  void close() const;
+
+ private:
+  ControlSocket(UniqueFd listener, std::filesystem::path path)
+      : listener_(std::move(listener)), path_(std::move(path)) {}
+
+  UniqueFd listener_;
+  std::filesystem::path path_;
+};
 
 /// Listens for commands of the same user. A request is one JSON object, and so is its answer.
 /// Requests carry no authority: a server that is asked to load something looks in the state for
@@ -25,21 +48,19 @@ class ControlServer {
   /// Answers a request; a request to stop is made when the server ends. From several threads.
   using Handler = std::function<Json(const Json&, const std::stop_token&)>;
 
-  /// Listens on a socket of its own in `folder`, which only this user may enter.
-  [[nodiscard]] static Result<std::unique_ptr<ControlServer>> start(
-      const std::filesystem::path& folder, Handler handler);
+  [[nodiscard]] static Result<std::unique_ptr<ControlServer>> start(ControlSocket socket,
+                                                                    Handler handler);
   ~ControlServer();
   ControlServer(const ControlServer&) = delete;
   ControlServer& operator=(const ControlServer&) = delete;
 
  private:
-  ControlServer(UniqueFd listener, std::filesystem::path path, Handler handler);
+  ControlServer(ControlSocket socket, Handler handler);
   void run();
   void answer_elsewhere(const std::shared_ptr<UniqueFd>& connection);
   void answer(UniqueFd connection);
 
-  UniqueFd listener_;
-  std::filesystem::path path_;
+  ControlSocket socket_;
   Handler handler_;
   std::stop_source stop_;
   std::mutex mutex_;

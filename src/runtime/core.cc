@@ -82,6 +82,7 @@ Result<std::unique_ptr<Core>> Core::create(CoreOptions options) {
   std::unique_ptr<Core> core(new Core({.paths = {},
                                        .config = options.config,
                                        .compiler = {},
+                                       .compilers = nullptr,
                                        .capabilities = options.capabilities,
                                        .ceilings = options.ceilings,
                                        .session = options.session,
@@ -118,7 +119,10 @@ Result<void> Core::build(CoreOptions options) {
   }
   opener_ = std::move(options.opener);
   BELLJAR_TRY(egress_, host::make_egress(config_.egress));
-  compiler_ = std::make_unique<engine::Compiler>(std::move(options.compiler), config_.compiler);
+  compiler_ =
+      options.compilers
+          ? std::make_unique<engine::Compiler>(std::move(options.compilers), config_.compiler)
+          : std::make_unique<engine::Compiler>(std::move(options.compiler), config_.compiler);
   artifact::Loader::Options loading;
   loading.cache = paths.cache;
   if (opener_) {

@@ -35,6 +35,8 @@ struct CoreOptions {
   store::Paths paths;
   Config config;
   std::filesystem::path compiler;
+  /// Starts the compiler if this process has locked itself in; absent starts it as a child.
+  std::shared_ptr<engine::HelperStarter> compilers;
   std::vector<Capability> capabilities;
   std::vector<policy::Document> ceilings;
   /// Names this process in grants that hold for a session.

@@ -29,8 +29,6 @@ namespace {
 /// Memory mappings that one live sandbox of a large component needs, as bench/run measures them.
 constexpr std::uint64_t mappings_a_sandbox = 18;
 constexpr std::uint64_t files_wanted = 4'096;
-/// The oldest version of Landlock that knows all that the confinement asks for.
-constexpr int full_landlock = 6;
 
 class Examination {
  public:
@@ -81,25 +79,27 @@ class Examination {
   }
 
   void examine_kernel() {
-    const int version = host::landlock_version();
-    if (version == 0) {
-      problem("kernel", "there is no Landlock, so a server cannot lock itself in",
-              "use Linux 5.13 or newer, with landlock among the security modules (lsm=landlock,…)");
-    } else if (version < full_landlock) {
-      note("kernel",
-           fmt::format("Landlock is of version {}; from version {} on, a server is also kept from "
-                       "signalling other processes",
-                       version, full_landlock),
-           "use Linux 6.12 or newer");
-    } else {
-      good("kernel", fmt::format("Landlock of version {} confines servers", version));
-    }
     const auto actions = read_file("/proc/sys/kernel/seccomp/actions_avail", Bytes{4'096});
-    if (actions && actions->find("errno") != std::string::npos) {
-      good("kernel", "seccomp filters system calls");
+    const host::Confinement offered{
+        .landlock_version = host::landlock_version(),
+        .system_calls_filtered = actions && actions->find("errno") != std::string::npos};
+    if (offered.landlock_version == 0) {
+      problem("kernel", "there is no Landlock, so a server cannot keep itself from your files",
+              "use Linux 5.13 or newer, with landlock among the security modules (lsm=landlock,…)");
     } else {
-      problem("kernel", "there is no seccomp, so system calls are not filtered",
+      good("kernel", fmt::format("Landlock of version {} keeps servers to their folders",
+                                 offered.landlock_version));
+    }
+    if (offered.system_calls_filtered) {
+      good("kernel", "seccomp keeps servers to the system calls that they need");
+    } else {
+      problem("kernel", "there is no seccomp, so a server cannot give up any system call",
               "use a kernel with CONFIG_SECCOMP_FILTER");
+    }
+    for (const std::string& what : host::left_open(offered)) {
+      note("kernel", "code that took a server over could " + what,
+           offered.system_calls_filtered ? "a kernel with Landlock keeps it from that"
+                                         : "a kernel with seccomp keeps it from that");
     }
   }
 

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "engine/compiler_keeper.h"
 #include "engine/engine.h"
 #include "engine/library.h"
 #include "host/confinement.h"
@@ -16,8 +17,7 @@ namespace {
 
 constexpr Bytes policy_limit{256 * 1024};
 
-host::ConfinementRules confinement_rules(const Settings& settings,
-                                         const std::filesystem::path& compiler) {
+host::ConfinementRules confinement_rules(const Settings& settings) {
   host::ConfinementRules rules;
   rules.writable = {settings.paths.data, settings.paths.cache, settings.paths.run};
   rules.readable = host::usual_readable_paths();
@@ -25,11 +25,19 @@ host::ConfinementRules confinement_rules(const Settings& settings,
   if (!settings.config.egress.certificates.empty()) {
     rules.readable.emplace_back(settings.config.egress.certificates);
   }
-  rules.executable = host::library_paths();
-  rules.executable.push_back(compiler);
   rules.readable.push_back(engine::engine_library());
   rules.keyring = settings.config.secret_key == store::SecretKeyPlace::keyring;
   return rules;
+}
+
+/// What a server that was taken over could do here, for whoever started it.
+std::string warning_of(const host::Confinement& confinement) {
+  if (host::left_open(confinement).empty()) return {};
+  const bool files = confinement.landlock_version > 0;
+  return fmt::format("this process is not confined by {}: belljar doctor says what that means",
+                     files                               ? "seccomp"
+                     : confinement.system_calls_filtered ? "Landlock"
+                                                         : "Landlock and seccomp");
 }
 
 }  // namespace
@@ -75,6 +83,7 @@ Result<Launched> launch(const Settings& settings, LaunchOptions options) {
     BELLJAR_CHECK(make_private_directory(folder));
   }
   const std::string session = to_hex(random_bytes<8>());
+  std::unique_ptr<engine::CompilerKeeper> keeper;
   std::unique_ptr<host::Opener> opener;
   Launched launched;
   if (options.confine) {
@@ -84,17 +93,18 @@ Result<Launched> launch(const Settings& settings, LaunchOptions options) {
     for (const auto& [name, grants] : options.grants) authority.granted[name] = grants.documents;
     authority.ceilings = settings.ceilings;
     authority.files = std::move(options.files);
+    // Before anything is started for a process that cannot be confined.
+    BELLJAR_CHECK(host::check_streams());
+    BELLJAR_TRY(keeper, engine::CompilerKeeper::start(compiler, settings.config.compiler));
     BELLJAR_TRY(opener, host::Opener::start(std::move(authority)));
     engine::open_page_map();
-    BELLJAR_TRY(const auto confinement, host::confine(confinement_rules(settings, compiler)));
-    if (confinement.landlock_version == 0 || !confinement.system_calls_filtered) {
-      launched.warning = fmt::format("this process is not confined by {}: belljar doctor says why",
-                                     confinement.landlock_version == 0 ? "Landlock" : "seccomp");
-    }
+    BELLJAR_TRY(const auto confinement, host::confine(confinement_rules(settings)));
+    launched.warning = warning_of(confinement);
   }
   BELLJAR_TRY(launched.core, Core::create({.paths = settings.paths,
                                            .config = settings.config,
                                            .compiler = compiler,
+                                           .compilers = std::move(keeper),
                                            .capabilities = {},
                                            .ceilings = settings.ceilings,
                                            .session = session,

@@ -54,8 +54,10 @@ struct Launched {
   std::string warning;
 };
 
-/// Makes folders, starts the opener, opens what the engine will need, confines the process and
-/// makes the core, in this order. Call it once, before the process has threads.
+/// Makes folders, starts the compiler's keeper and the opener, opens what the engine will need,
+/// confines the process and makes the core, in this order. Call it once, before the process has
+/// threads. What else is to be made that a confined process cannot make, such as a socket that
+/// listens, has to be made before.
 [[nodiscard]] Result<Launched> launch(const Settings& settings, LaunchOptions options);
 
 }  // namespace belljar::runtime

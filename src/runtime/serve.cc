@@ -111,9 +111,11 @@ class EndingWatch {
 /// One server on standard streams.
 class StdioServer {
  public:
-  StdioServer(std::unique_ptr<Core> core, ServeOptions options, mcp::LineWriter& writer)
+  StdioServer(std::unique_ptr<Core> core, ServeOptions options, mcp::LineWriter& writer,
+              std::optional<ControlSocket> commands)
       : core_(std::move(core)),
         options_(std::move(options)),
+        commands_(std::move(commands)),
         writer_(writer),
         identity_{.version = std::string(version()),
                   .instructions = std::string(server_instructions())},
@@ -132,11 +134,15 @@ class StdioServer {
 
   Result<void> run() {
     BELLJAR_CHECK(core_->toolbox().put(mcp::management_tools(management())));
-    // A server that cannot be managed still serves.
-    auto control = ControlServer::start(
-        core_->state().paths().run,
-        [this](const Json& request, const std::stop_token& stop) { return handle(request, stop); });
-    if (!control) options_.warn(control.error().describe());
+    std::unique_ptr<ControlServer> control;
+    if (commands_) {
+      auto started = ControlServer::start(*std::move(commands_),
+                                          [this](const Json& request, const std::stop_token& stop) {
+                                            return handle(request, stop);
+                                          });
+      if (!started) options_.warn(started.error().describe());
+      if (started) control = *std::move(started);
+    }
     try {
       loader_ = std::jthread([this](const std::stop_token& stop) { load_all(stop); });
     } catch (const std::system_error& error) {
@@ -147,7 +153,7 @@ class StdioServer {
     EndingWatch::begin();
     if (stop_requested == 0) wait_until_loaded();
     loader_.request_stop();
-    control = {};
+    control.reset();
     loader_.join();
     connection_->close(ending_grace);
     writer_.drain(ending_grace);
@@ -321,6 +327,7 @@ class StdioServer {
 
   std::unique_ptr<Core> core_;
   ServeOptions options_;
+  std::optional<ControlSocket> commands_;
   mcp::LineWriter& writer_;
   mcp::ServerIdentity identity_;
   mcp::Session session_;
@@ -360,6 +367,10 @@ Result<void> serve_stdio(const Settings& settings, ServeOptions options) {
   std::unique_ptr<StdioServer> server;
   {
     const BlockedStopSignals blocked;
+    // Made before the process gives up making sockets. A server that cannot be managed still
+    // serves.
+    auto commands = ControlSocket::make(settings.paths.run);
+    if (!commands) options.warn(commands.error().describe());
     BELLJAR_TRY(
         Launched launched,
         launch(settings, {.role = "serve", .files = std::move(files), .grants = options.grants}));
@@ -368,7 +379,9 @@ Result<void> serve_stdio(const Settings& settings, ServeOptions options) {
     ::sem_init(&ending, 0, 0);
     try {
       watch.emplace();
-      server = std::make_unique<StdioServer>(std::move(launched.core), std::move(options), writer);
+      server = std::make_unique<StdioServer>(
+          std::move(launched.core), std::move(options), writer,
+          commands ? std::optional(*std::move(commands)) : std::nullopt);
     } catch (const std::system_error& error) {
       return fail(ErrorCode::unavailable, "a thread could not be started: {}", error.what());
     }

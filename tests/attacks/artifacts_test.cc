@@ -2,12 +2,16 @@
 // everything.
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <memory>
 #include <random>
 #include <sstream>
@@ -46,8 +50,15 @@ std::string victim() {
   return bytes;
 }
 
-/// Whether the process has started the compiler helper, and that still runs.
-bool has_compiler(pid_t parent) {
+/// A process as the kernel lists it.
+struct Listed {
+  std::string name;
+  char state = 0;
+  pid_t parent = 0;
+};
+
+std::map<pid_t, Listed> processes() {
+  std::map<pid_t, Listed> all;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator("/proc", error)) {
     const std::string name = entry.path().filename();
@@ -56,14 +67,37 @@ bool has_compiler(pid_t parent) {
     std::ifstream stat(entry.path() / "stat");
     std::string text;
     std::getline(stat, text);
+    const std::size_t begin = text.find('(');
     const std::size_t end = text.rfind(')');
-    if (end == std::string::npos || text.find("(belljar-compi") == std::string::npos) continue;
-    char state = 0;
-    pid_t own_parent = 0;
-    std::istringstream(text.substr(end + 1)) >> state >> own_parent;
-    if (own_parent == parent && state != 'Z') return true;
+    if (end == std::string::npos) continue;
+    Listed& one = all[std::stoi(name)];
+    one.name = text.substr(begin + 1, end - begin - 1);
+    std::istringstream(text.substr(end + 1)) >> one.state >> one.parent;
   }
-  return false;
+  return all;
+}
+
+/// The compiler helper that a process has started, by itself or through its keeper, and that still
+/// runs; zero if there is none.
+pid_t compiler_of(pid_t ancestor) {
+  const auto all = processes();
+  for (const auto& [pid, one] : all) {
+    if (!one.name.starts_with("belljar-compi") || one.state == 'Z') continue;
+    for (auto at = all.find(one.parent); at != all.end(); at = all.find(at->second.parent)) {
+      if (at->first == ancestor) return pid;
+    }
+  }
+  return 0;
+}
+
+/// Waits for it; zero if it never starts.
+pid_t await_compiler_of(pid_t ancestor) {
+  const Deadline deadline = soon();
+  pid_t compiler = 0;
+  while (compiler == 0 && std::chrono::steady_clock::now() < deadline) {
+    compiler = compiler_of(ancestor);
+  }
+  return compiler;
 }
 
 /// Attacks with many files at once, each in a process of its own.
@@ -233,10 +267,7 @@ TEST_F(A02, CompilingHasALimitOfMemory) {
 TEST_F(A02, CompilingCanBeCancelled) {
   write("slow.wat", slow_to_compile());
   const auto child = start({"inspect", "slow.wat"});
-  const Deadline deadline = soon();
-  bool began = false;
-  while (!began && std::chrono::steady_clock::now() < deadline) began = has_compiler(child->pid());
-  ASSERT_TRUE(began) << "nothing is compiled";
+  ASSERT_NE(await_compiler_of(child->pid()), 0) << "nothing is compiled";
   child->signal(SIGINT);
   ASSERT_TRUE(child->wait(soon()).has_value()) << "the command waits for the compiler";
   EXPECT_NE(*child->wait(soon()), 0);
@@ -248,17 +279,31 @@ TEST_F(A02, AServerAnswersAndEndsWhileItCompiles) {
   const auto server = serve({"slow.wat"});
   // What asks for no tools is answered at once.
   EXPECT_TRUE(server->ask("server/discover").contains("result"));
-  const Deadline deadline = soon();
-  bool began = false;
-  while (!began && std::chrono::steady_clock::now() < deadline) {
-    began = has_compiler(server->child().pid());
-  }
-  ASSERT_TRUE(began) << "nothing is compiled";
+  ASSERT_NE(await_compiler_of(server->child().pid()), 0) << "nothing is compiled";
   server->start_call("healthy_add", {{"a", 1}, {"b", 2}});
   EXPECT_TRUE(server->ask("server/discover").contains("result"));
   EXPECT_EQ(server->end(), 0);
   expect_healthy();
   expect_sound_log();
+}
+
+TEST_F(A02, TheCompilerEndsWithWhoeverStartedItHoweverThatEnds) {
+  write("slow.wat", slow_to_compile());
+  // One starts the compiler itself, the others through a keeper.
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"inspect", "slow.wat"},
+                                                {"call", "slow.wat", "f"},
+                                                {"serve", "slow.wat"}}) {
+    const auto child = start(words);
+    const pid_t compiler = await_compiler_of(child->pid());
+    ASSERT_NE(compiler, 0) << words.front() << " compiles nothing: " << child->err();
+    Pipe handle(static_cast<int>(::syscall(SYS_pidfd_open, compiler, 0)));
+    ASSERT_TRUE(handle.is_open());
+    child->signal(SIGKILL);
+    pollfd entry{.fd = handle.get(), .events = POLLIN, .revents = 0};
+    EXPECT_EQ(::poll(&entry, 1, 10'000), 1)
+        << words.front() << " was killed, and the compiler goes on";
+  }
+  expect_healthy();
 }
 
 /// A component of one module with this in front of its one function.

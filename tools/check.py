@@ -78,6 +78,7 @@ STEPS = [
         needs=("build",),
     ),
     Step("quickstart", "./quickstart, warm", "./quickstart", needs=("examples",)),
+    Step("engine-news", "point releases of the engine", "tools/engine-news"),
     Step("rust", "rustfmt and clippy", "tools/lint rust", needs=("build",)),
     Step("tidy", "clang-tidy", "python3 tools/tidy.py", needs=("build",)),
     Step(

@@ -41,6 +41,11 @@ pub fn engine_config(fuel: bool, allocation: Allocation) -> Config {
         .wasm_component_model(true)
         .wasm_component_model_async(true)
         .wasm_component_model_map(true)
+        // Proposals that are not taken yet. What they need is compiled in all the same: builds
+        // without it fail worse than by an error where a module comes near them.
+        .wasm_gc(false)
+        .wasm_exceptions(false)
+        .wasm_threads(false)
         .wasm_backtrace_details(wasmtime::WasmBacktraceDetails::Enable)
         .epoch_interruption(true)
         .consume_fuel(fuel)

@@ -138,7 +138,8 @@ class SecretCommand final : public Command {
     for (const auto& entry : entries) {
       json.push_back({{"name", entry.name}, {"set_at", format_time(entry.set_at)}});
       if (!terminal.json) {
-        terminal.print(fmt::format("{:<24} set {}", one_line(entry.name, 60), local_time(entry.set_at)));
+        terminal.print(
+            fmt::format("{:<24} set {}", one_line(entry.name, 60), local_time(entry.set_at)));
       }
     }
     if (terminal.json) {

@@ -222,23 +222,24 @@ std::optional<std::string> double_of(std::u32string_view name) {
 /// Whether one label has letters of several alphabets; those of East Asia belong together, also
 /// with Latin ones.
 bool mixes_alphabets(std::u32string_view name) {
-  std::optional<Script> seen;
+  bool any = false;
+  Script seen{};
   bool east_asian = false;
   for (const char32_t point : name) {
     if (point == U'.') {
-      seen.reset();
-      east_asian = false;
+      any = east_asian = false;
       continue;
     }
     const auto script = script_of(point);
     if (!script) continue;
     if (*script == Script::east_asian) {
       east_asian = true;
-      if (!seen || *seen == Script::latin) continue;
+      if (!any || seen == Script::latin) continue;
     }
     if (east_asian && *script == Script::latin) continue;
-    if ((seen && *seen != *script) || east_asian) return true;
-    seen = script;
+    if ((any && seen != *script) || east_asian) return true;
+    any = true;
+    seen = *script;
   }
   return false;
 }

@@ -66,8 +66,12 @@ class PendingLookup final : public engine::Pending {
 
 class CurlEgress final : public Egress {
  public:
-  CurlEgress(EgressOptions options, TrustStore trust, std::unique_ptr<EventLoop> loop)
-      : options_(std::move(options)), trust_(std::move(trust)), loop_(std::move(loop)) {
+  CurlEgress(EgressOptions options, TrustStore trust, std::unique_ptr<EventLoop> loop,
+             std::unique_ptr<ArrivalMeter> meter)
+      : options_(std::move(options)),
+        trust_(std::move(trust)),
+        loop_(std::move(loop)),
+        meter_(std::move(meter)) {
     loop_->start("belljar-egress");
     loop_->run([this] {
       resolver_ = std::make_unique<Resolver>(*loop_, options_.name_servers, options_.name_timeout);
@@ -117,7 +121,8 @@ class CurlEgress final : public Egress {
  private:
   /// The requests of one pool.
   struct Lane {
-    Lane(const CurlLibrary& library, EventLoop& loop) : pool(library, loop) {}
+    Lane(const CurlLibrary& library, EventLoop& loop, ArrivalMeter& meter)
+        : pool(library, loop, meter) {}
     HttpPool pool;
     std::size_t running = 0;
     std::size_t most = 1;
@@ -132,7 +137,7 @@ class CurlEgress final : public Egress {
       return;
     }
     auto& lane = lanes_[exchange->pool_name()];
-    if (!lane) lane = std::make_unique<Lane>(*library_, *loop_);
+    if (!lane) lane = std::make_unique<Lane>(*library_, *loop_, *meter_);
     if (lane->closing != 0) loop_->cancel(std::exchange(lane->closing, 0));
     lane->most = most;
     // A tool that asks for thousands at once takes no other's place.
@@ -179,6 +184,7 @@ class CurlEgress final : public Egress {
   /// Made by the loop, with the first request. Outlives the loop and all that waits there.
   std::unique_ptr<CurlLibrary> library_;
   std::unique_ptr<EventLoop> loop_;
+  std::unique_ptr<ArrivalMeter> meter_;
   // Only the loop touches what follows.
   std::unique_ptr<Resolver> resolver_;
   std::map<std::string, std::unique_ptr<Lane>> lanes_;
@@ -191,7 +197,9 @@ class CurlEgress final : public Egress {
 
 Result<std::unique_ptr<Egress>> make_egress(const EgressOptions& options) {
   BELLJAR_TRY(auto loop, EventLoop::make());
-  return std::make_unique<CurlEgress>(options, TrustStore{options.certificates}, std::move(loop));
+  BELLJAR_TRY(auto meter, ArrivalMeter::make());
+  return std::make_unique<CurlEgress>(options, TrustStore{options.certificates}, std::move(loop),
+                                      std::move(meter));
 }
 
 }  // namespace belljar::host

@@ -1,8 +1,5 @@
 #include "host/http_pool.h"
 
-#include <netinet/in.h>
-// Not netinet/tcp.h, whose tcp_info ends too early.
-#include <linux/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -15,18 +12,6 @@ namespace {
 /// Idle connections that a pool keeps.
 constexpr long idle_connections = 8;
 
-/// Bytes that have arrived at a socket, as the kernel counts them: what TLS, HTTP/2 and the framing
-/// of bodies take is in it, read or not. Nothing where the kernel does not say (before Linux 4.1).
-std::optional<std::uint64_t> arrived_at(curl_socket_t socket) {
-  tcp_info info{};
-  socklen_t size = sizeof info;
-  if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return std::nullopt;
-  if (size < offsetof(tcp_info, tcpi_bytes_received) + sizeof info.tcpi_bytes_received) {
-    return std::nullopt;
-  }
-  return info.tcpi_bytes_received;
-}
-
 /// What no other socket of this machine is called by; nothing where the kernel does not say.
 std::uint64_t number_of(curl_socket_t socket) {
   std::uint64_t number = 0;
@@ -36,9 +21,10 @@ std::uint64_t number_of(curl_socket_t socket) {
 
 }  // namespace
 
-HttpPool::HttpPool(const CurlLibrary& library, EventLoop& loop)
+HttpPool::HttpPool(const CurlLibrary& library, EventLoop& loop, ArrivalMeter& meter)
     : library_(library),
       loop_(loop),
+      meter_(meter),
       multi_(library.curl_multi_init()),
       self_(std::make_shared<HttpPool*>(this)) {
   library_.curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, on_socket);
@@ -69,7 +55,12 @@ void HttpPool::remove(CURL* handle) {
 int HttpPool::on_socket(CURL* handle, curl_socket_t socket, int what, void* pool, void*) {
   auto* const self = static_cast<HttpPool*>(pool);
   if (what == CURL_POLL_REMOVE) {
-    self->owners_.erase(socket);
+    const bool shut = self->meter_.forget(socket);
+    const auto owner = self->owners_.extract(socket);
+    if (shut && owner) {
+      const auto running = self->running_.find(owner.mapped());
+      if (running != self->running_.end()) running->second.exceeded = true;
+    }
   } else {
     self->took(handle, socket);
   }
@@ -97,6 +88,7 @@ void HttpPool::took(CURL* handle, curl_socket_t socket) {
   if (found->second.socket == number) return;
   found->second.socket = number;
   found->second.before = arrived_at(socket).value_or(0);
+  meter_.watch(socket, found->second.before + found->second.most);
 }
 
 void HttpPool::count(curl_socket_t socket) {
@@ -146,9 +138,10 @@ void HttpPool::collect() {
     const auto found = running_.find(handle);
     if (found == running_.end()) continue;
     auto done = std::move(found->second.done);
+    const bool exceeded = found->second.exceeded;
     running_.erase(found);
     library_.curl_multi_remove_handle(multi_, handle);
-    done(code);
+    done(exceeded ? CURLE_FILESIZE_EXCEEDED : code);
     // The last one to be done may have ended the pool.
     if (!alive.lock()) return;
   }

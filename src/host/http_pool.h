@@ -6,6 +6,7 @@
 #include <memory>
 #include <unordered_map>
 
+#include "host/arrival_meter.h"
 #include "host/curl_library.h"
 #include "host/event_loop.h"
 
@@ -15,7 +16,7 @@ namespace belljar::host {
 /// and is used only there.
 class HttpPool {
  public:
-  HttpPool(const CurlLibrary& library, EventLoop& loop);
+  HttpPool(const CurlLibrary& library, EventLoop& loop, ArrivalMeter& meter);
   ~HttpPool();
   HttpPool(const HttpPool&) = delete;
   HttpPool& operator=(const HttpPool&) = delete;
@@ -40,6 +41,8 @@ class HttpPool {
     std::uint64_t socket = 0;
     /// What had arrived at the socket before the handle got it.
     std::uint64_t before = 0;
+    /// More arrived than may, and the connection was shut down for it.
+    bool exceeded = false;
   };
 
   void act(curl_socket_t socket, int events);
@@ -49,6 +52,7 @@ class HttpPool {
 
   const CurlLibrary& library_;
   EventLoop& loop_;
+  ArrivalMeter& meter_;
   CURLM* multi_;
   EventLoop::TimerId timer_ = 0;
   std::unordered_map<CURL*, Running> running_;

@@ -59,9 +59,12 @@ class NetworkAttack : public Attack {
   }
   static bool is_error(const Json& result) { return result.value("isError", false); }
 
-  void expect_refused(Server& server, std::string_view url) const {
+  /// Fetching fails, and the tool's answer says why: an attack that fails for another reason than
+  /// the defence that it is about proves nothing.
+  static void expect_refused(Server& server, std::string_view url, std::string_view why) {
     const Json result = get(server, url);
     EXPECT_TRUE(is_error(result)) << url << " was fetched: " << result;
+    EXPECT_THAT(text_of(result), testing::HasSubstr(std::string(why))) << url;
   }
   /// What follows every attack.
   void expect_unharmed(Server& server) const {

@@ -47,7 +47,7 @@ TEST_F(A83, NoSpellingLeadsOutOfWhatIsAllowed) {
         "/v1/..%252fadmin", "/v1/%c0%ae%c0%ae/admin", "/v1/..%c0%afadmin", "/v1/..%3b/admin",
         "/v1/%ef%bc%8e%ef%bc%8e/admin", "/v1/..%20/admin", "/v1/..%00/admin", "/%761/a", "/v1%2fa",
         "//v1/a", "/v1;x/a"}) {
-    expect_refused(*server, url(path));
+    expect_refused(*server, url(path), "was not allowed to do what it tried");
     const Json record =
         expect_record({{"kind", "refusal"}, {"what", fmt::format("GET {}", url(path))}});
     EXPECT_THAT(record.value("reason", ""),
@@ -70,7 +70,7 @@ TEST_F(A83, NoSpellingLeadsAroundADenial) {
         "/%2561dmin/users", "/admin%2fusers", "/x;y/..;/admin/users", "//admin/users",
         "/admin%20/users", "/admin./users", "/admin%00/users", "/%ef%bd%81dmin/users",
         "/v1/secret;x", "/v1/SECRET/", "/v1/;/secret", "/v1/secret%3fa"}) {
-    expect_refused(*server, url(path));
+    expect_refused(*server, url(path), "was not allowed to do what it tried");
     expect_record({{"kind", "refusal"}, {"what", fmt::format("GET {}", url(path))}});
   }
   EXPECT_THAT(requests(), IsEmpty());

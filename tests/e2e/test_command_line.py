@@ -156,7 +156,7 @@ def test_text_is_what_its_binary_is(home: Home) -> None:
 
 def test_a_denial_reads_as_words(home: Home) -> None:
     first = home.run("call", CSV, "columns", CITIES).error.splitlines()[0]
-    assert first.endswith("and ended with: unreadable: /data/cities.csv: Permission denied"), first
+    assert first.endswith("and ended with: “unreadable: /data/cities.csv: Permission denied”"), first
 
 
 def test_a_program_gets_its_streams_and_its_exit_code(home: Home) -> None:

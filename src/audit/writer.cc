@@ -322,7 +322,10 @@ Writer::Desk::News Writer::Desk::settle(const Attempt& attempt, std::int64_t fir
   busy_cause_.clear();
   refused_.fetch_sub(attempt.refused, std::memory_order_relaxed);
   for (const auto& [kind, count] : attempt.missing) {
-    if ((missing_[kind] -= count) == 0) missing_.erase(kind);
+    const auto missing = missing_.find(kind);
+    if (missing == missing_.end()) continue;
+    missing->second -= count;
+    if (missing->second == 0) missing_.erase(missing);
   }
   corrections_.erase(corrections_.begin(),
                      corrections_.begin() + static_cast<std::ptrdiff_t>(attempt.corrections));
@@ -344,11 +347,11 @@ Writer::Desk::News Writer::Desk::settle(const Attempt& attempt, std::int64_t fir
     ++settled_;
     --taken_;
   }
-  const auto told =
-      std::stable_partition(waiters_.begin(), waiters_.end(),
-                            [&](const Waiter& waiter) { return waiter.after > settled_; });
-  std::move(told, waiters_.end(), std::back_inserter(news.waiters));
-  waiters_.erase(told, waiters_.end());
+  std::vector<Waiter> still_waiting;
+  for (Waiter& waiter : waiters_) {
+    (waiter.after > settled_ ? still_waiting : news.waiters).push_back(std::move(waiter));
+  }
+  waiters_ = std::move(still_waiting);
   update_accepting();
   return news;
 }

@@ -114,7 +114,7 @@ std::expected<pid_t, int> spawn_helper(const std::filesystem::path& helper,
   }
   posix_spawn_file_actions_addclosefrom_np(&lists.actions, compiler_text + 1);
   set_signals(lists.attributes);
-  const std::string program = helper.native();
+  const std::string& program = helper.native();
   const std::string memory = std::to_string(limits.memory.value);
   const std::string seconds = std::to_string(limits.time.count());
   const std::string output = std::to_string(limits.output.value);

@@ -18,7 +18,6 @@ namespace {
 using engine::HttpFailure;
 using testing::Connection;
 using ::testing::ElementsAre;
-using testing::Flight;
 using ::testing::HasSubstr;
 using testing::Network;
 using ::testing::Not;
@@ -197,7 +196,7 @@ TEST_F(EgressSecretsTest, A78PartsThatNobodyAskedForAreNotLetThrough) {
                                  "HTTP/1.1 200 OK\r\nContent-Type: multipart/byteranges\r\n",
                                  "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-16\r\n",
                                  "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n"}) {
-    const std::string answer = head + "Content-Length: 8\r\n\r\n" + part;
+    const std::string answer = fmt::format("{}Content-Length: 8\r\n\r\n{}", head, part);
     const Response response = ask("honest.test", answer);
     EXPECT_EQ(response.failure, HttpFailure::protocol) << head;
     EXPECT_EQ(response.body, "") << head;

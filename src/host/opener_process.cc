@@ -82,11 +82,12 @@ void OpenerProcess::add_listener() {
   if (threads_ >= maximum_threads) return;
   try {
     std::thread([this] { listen(false); }).detach();
-    ++threads_;
-    ++listening_;
   } catch (const std::system_error&) {
     // Requests wait until a thread is free. A server that waits too long makes another opener.
+    return;
   }
+  ++threads_;
+  ++listening_;
 }
 
 void OpenerProcess::work(std::unique_lock<std::mutex>& lock, const std::string& name, Job job) {

@@ -13,9 +13,9 @@
 
 #include "support/system_call_filter.h"
 
-// Found by running every test under a trace of the calls that fail, and by reading what the
-// libraries do. Each line says what it is for; a call without a reason is not here. What is left
-// out on purpose stands in THREAT-MODEL.md.
+// Found by tracing the calls that fail under tests, and by reading what the libraries do. Each line
+// says what it is for; a call without a reason is not here. What is left out on purpose stands in
+// THREAT-MODEL.md.
 
 namespace belljar::host {
 namespace {
@@ -126,12 +126,12 @@ struct SocketOption {
 /// Sockets of the internet for TCP and UDP. None of this machine: one that can be pointed at a path
 /// reaches every service there. None that listens: no tool offers a service.
 void allow_network(SystemCallFilter& filter) {
-  for (const std::uint64_t family : {AF_INET, AF_INET6}) {
-    for (const std::uint64_t protocol : {0, int{IPPROTO_TCP}}) {
+  for (const auto family : {std::uint64_t{AF_INET}, std::uint64_t{AF_INET6}}) {
+    for (const auto protocol : {std::uint64_t{0}, std::uint64_t{IPPROTO_TCP}}) {
       filter.allow(SCMP_SYS(socket), {argument_is(0, family), argument_bits(1, 0xF, SOCK_STREAM),
                                       argument_is(2, protocol)});
     }
-    for (const std::uint64_t protocol : {0, int{IPPROTO_UDP}}) {
+    for (const auto protocol : {std::uint64_t{0}, std::uint64_t{IPPROTO_UDP}}) {
       filter.allow(SCMP_SYS(socket), {argument_is(0, family), argument_bits(1, 0xF, SOCK_DGRAM),
                                       argument_is(2, protocol)});
     }
@@ -182,7 +182,7 @@ bool restrict_system_calls(bool keyring) {
   // Names of threads, and nothing else of what it does.
   filter.allow(SCMP_SYS(prctl), {argument_is(0, PR_SET_NAME)});
   if (keyring) {
-    for (const std::uint64_t operation : {KEYCTL_SEARCH, KEYCTL_READ}) {
+    for (const auto operation : {std::uint64_t{KEYCTL_SEARCH}, std::uint64_t{KEYCTL_READ}}) {
       filter.allow(SCMP_SYS(keyctl), {argument_is(0, operation)});
     }
   }

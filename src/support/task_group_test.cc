@@ -18,10 +18,11 @@ TEST(TaskGroupTest, WaitsForAllItsTasksAndForWhatTheyHold) {
   {
     TaskGroup tasks;
     for (int i = 0; i < 8; ++i) {
-      tasks.start([&done, opened, held] {
+      const auto started = tasks.start([&done, opened, held] {
         opened.wait();
         ++done;
       });
+      EXPECT_TRUE(started) << started.error().describe();
     }
     EXPECT_EQ(done, 0);
     open.set_value();

@@ -108,7 +108,7 @@ TEST_F(TrustedFiles, AnotherUsersFileFolderOrLinkIsRefusedAndNamed) {
 }
 
 TEST_F(TrustedFiles, LinksOnTheWayAreFollowedIntoFoldersThatAreLookedAtAsWell) {
-  const auto file = folder_.write("real/deep/policy.yaml", "text");
+  folder_.write("real/deep/policy.yaml", "text");
   std::filesystem::create_directory_symlink("real/deep", folder_ / "relative");
   std::filesystem::create_directory_symlink(folder_ / "real", folder_ / "absolute");
   EXPECT_EQ(read(folder_ / "relative/policy.yaml"), "text");

@@ -135,7 +135,7 @@ class HostileNativeCode : public Attack {
   [[nodiscard]] std::vector<std::string> variables() const {
     std::vector<std::string> list{"BELLJAR_HOME=" + home().native(), "HOME=" + folder().native(),
                                   "NO_COLOR=1"};
-    for (const auto& [name, value] : hostile_) list.push_back(name + "=" + value);
+    for (const auto& [name, value] : hostile_) list.push_back(fmt::format("{}={}", name, value));
     return list;
   }
 

@@ -132,7 +132,7 @@ TEST_F(A78, PartsAndEncodingsThatNobodyAskedForAreNotLetThrough) {
         "HTTP/1.1 200 OK\r\nContent-Type: multipart/byteranges; boundary=x\r\n",
         "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-16\r\n",
         "HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\n"}) {
-    const std::string answer = head + "Content-Length: 8\r\n\r\n" + part;
+    const std::string answer = fmt::format("{}Content-Length: 8\r\n\r\n{}", head, part);
     const Json result = ask(*server, "localhost", answer);
     EXPECT_TRUE(is_error(result)) << head << result;
     EXPECT_THAT(result.dump(), Not(HasSubstr(part))) << head;

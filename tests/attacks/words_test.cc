@@ -16,7 +16,6 @@ namespace belljar::attacks {
 namespace {
 
 using testing::HasSubstr;
-using testing::Not;
 
 /// What every text of these tests has in it: a screen that is cleared, a title, a row that is
 /// written over, letters from right to left, ones that nobody sees, and lines that begin as

@@ -18,10 +18,10 @@ TEST(TaskGroupTest, WaitsForAllItsTasksAndForWhatTheyHold) {
   {
     TaskGroup tasks;
     for (int i = 0; i < 8; ++i) {
-      tasks.start([&done, opened, held] {
+      EXPECT_TRUE(tasks.start([&done, opened, held] {
         opened.wait();
         ++done;
-      });
+      }));
     }
     EXPECT_EQ(done, 0);
     open.set_value();

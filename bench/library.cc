@@ -106,6 +106,7 @@ class Bench {
       BELLJAR_TRY(bench->core(audit), runtime::Core::create({.paths = settings.paths,
                                                              .config = settings.config,
                                                              .compiler = compiler,
+                                                             .compilers = nullptr,
                                                              .capabilities = {},
                                                              .ceilings = {},
                                                              .session = "bench",

@@ -9,11 +9,11 @@ namespace belljar {
 namespace {
 
 TEST(WorkersTest, AsManyJobsRunAtOnceAsThereAreThreads) {
-  const auto workers = Workers::start(3, 16);
-  ASSERT_TRUE(workers) << workers.error().describe();
-  // Nobody passes before all three are there.
+  // Nobody passes before all three are there. What jobs use outlives the workers.
   std::latch all(3);
   std::latch ended(3);
+  const auto workers = Workers::start(3, 16);
+  ASSERT_TRUE(workers) << workers.error().describe();
   for (int i = 0; i < 3; ++i) {
     Workers::Job job = [&] {
       all.arrive_and_wait();
@@ -25,10 +25,10 @@ TEST(WorkersTest, AsManyJobsRunAtOnceAsThereAreThreads) {
 }
 
 TEST(WorkersTest, AJobTooManyIsRefusedAndStaysTheCallers) {
-  const auto workers = Workers::start(1, 1);
-  ASSERT_TRUE(workers) << workers.error().describe();
   std::promise<void> begun;
   std::promise<void> go_on;
+  const auto workers = Workers::start(1, 1);
+  ASSERT_TRUE(workers) << workers.error().describe();
   Workers::Job first = [&] {
     begun.set_value();
     go_on.get_future().wait();

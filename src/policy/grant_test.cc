@@ -59,6 +59,14 @@ TEST(Grants, AFolderIsTheSameAfterItWasKeptAndReadAgain) {
   }
 }
 
+TEST(Grants, APathThatComesToTheRootAloneIsNotKeptAsTheWholeHost) {
+  EXPECT_EQ(canonical("network=api.example/"), "network=api.example");
+  for (const char* text : {"network=api.example/.", "network=api.example/a/..",
+                           "network=GET http://api.example:81/%2e"}) {
+    EXPECT_THAT(canonical(text), HasSubstr("leave it away for all of the host")) << text;
+  }
+}
+
 TEST(Grants, AFolderThatWasHardlyMeantIsRefused) {
   for (const char* text : {"storage=./data:data", "storage=a:", "storage=x:ro:rw", "storage=/tmp:r",
                            "storage=/tmp:/x:wo"}) {

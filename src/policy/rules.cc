@@ -86,7 +86,15 @@ Result<NetworkRule> parse_host_rule(std::string_view text, Defaults defaults) {
   if (const std::size_t slash = rest.find('/'); slash != std::string_view::npos) {
     // A lone slash says nothing: Wassette's files end their hosts with one.
     if (slash + 1 < rest.size()) {
-      BELLJAR_TRY(paths.emplace_back(), PathPattern::parse(rest.substr(slash)));
+      BELLJAR_TRY(PathPattern path, PathPattern::parse(rest.substr(slash)));
+      // Written out again it would be a lone slash, and that is every path.
+      if (path.text() == "/") {
+        return fail(ErrorCode::invalid_argument,
+                    "\"{}\": this path is \"/\" alone; leave it away for all of the host, or write "
+                    "paths: [\"/\"] in a policy file",
+                    one_line(text, 80));
+      }
+      paths.push_back(std::move(path));
     }
     rest = rest.substr(0, slash);
   }

@@ -122,6 +122,8 @@ class Checker:
     def grants(self, where: str, text: str) -> None:
         component = self.folder / "nothing.wat"
         component.write_text("(component)\n", encoding="utf-8")
+        # A folder is granted as it is there.
+        (self.folder / "data").mkdir(exist_ok=True)
         for line in text.splitlines():
             result = self.run("grant", str(component), line.strip())
             if result.returncode != 0:

@@ -144,7 +144,7 @@ pub mod ffi {
     }
 
     /// A path operation. Paths are relative to the mount's root, as the guest wrote them.
-    #[derive(Debug)]
+    #[derive(Debug, Clone)]
     struct FileRequest {
         operation: FileOperation,
         mount: u32,
@@ -307,10 +307,11 @@ pub mod ffi {
 
         /// What one call may ask of the host. Shared by the call and everything it began.
         type Host;
-        /// Whether a grant was given or taken back since the call began: one atomic load.
-        fn grants_changed(self: &Host) -> bool;
-        /// Whether everything that the call has open is still granted. Runs where it may block.
-        fn still_granted(self: &Host) -> bool;
+        /// Moves on with every change of a grant: a few atomic loads.
+        fn grants_epoch(self: &Host) -> u64;
+        /// Whether what this request opened, in this call or an earlier one of the same instance,
+        /// may still be used so. Runs where it may block.
+        fn still_granted(self: &Host, opened: &FileRequest, device: u64, inode: u64) -> bool;
         fn preopens(self: &Host) -> Vec<Preopen>;
         fn environment(self: &Host) -> Vec<Variable>;
         fn arguments(self: &Host) -> Vec<String>;

@@ -496,14 +496,18 @@ fn exited(ended: Result<i32, Error>) -> Result<Outcome, Error> {
 /// Ends once a connection that the guest has is no longer granted. Reads and writes on sockets
 /// are the one kind of host call that does not ask each time.
 async fn revoked(host: &SharedPtr<Host>) {
+    // Nothing was asked yet: connections of a live instance can be older than this call.
+    let mut asked = None;
     loop {
         tokio::time::sleep(GRANT_CHECK).await;
-        if host.grants_changed() {
+        let epoch = host.grants_epoch();
+        if asked != Some(epoch) {
             let host = host.clone();
             let question = tokio::task::spawn_blocking(move || host.sockets_revoked());
             if question.await.unwrap_or(true) {
                 return;
             }
+            asked = Some(epoch);
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::bridge::ffi::{CallInput, Host, SocketUse};
 use crate::call::Control;
 use crate::clocks::Clocks;
 use crate::console::Console;
-use crate::files::FileUse;
+use crate::files::{CurrentHost, FileUse, Files};
 use crate::http::Hooks;
 use crate::limits::{Limiter, MemoryBudget};
 use crate::lines::Lines;
@@ -30,6 +30,7 @@ pub struct State {
     pub table: ResourceTable,
     pub limiter: Limiter,
     pub files: Arc<FileUse>,
+    pub current: Arc<CurrentHost>,
     pub control: Arc<Control>,
     pub wasi01: Wasi01,
     pub lines: Arc<Lines>,
@@ -57,6 +58,7 @@ impl State {
         http.set_field_size_limit(HEADER_BYTES);
         State {
             hooks: Hooks::new(host.clone()),
+            current: Arc::new(CurrentHost::new(host.clone())),
             host,
             table,
             limiter: Limiter::new(budget, input.memory),
@@ -74,12 +76,19 @@ impl State {
     /// Prepares a live store for its next call: new permissions, new limits, the same memory.
     pub fn renew(&mut self, input: &CallInput, host: SharedPtr<Host>, control: Arc<Control>) {
         self.hooks = Hooks::new(host.clone());
+        self.current.renew(host.clone());
         self.host = host;
         self.limiter.renew(input.memory);
         self.files = Arc::new(FileUse::new(input));
         self.control = control;
         self.clocks = Clocks::new(input);
         self.wasi = None;
+    }
+
+    /// File operations on behalf of the call that runs.
+    pub fn file_operations(&self) -> Files {
+        let (host, counts) = (self.host.clone(), self.files.clone());
+        Files::new(host, counts, self.lines.clone(), self.current.clone())
     }
 
     fn build_wasi(&self) -> WasiCtx {
@@ -162,6 +171,7 @@ pub struct GuestView<'a> {
     pub table: &'a mut ResourceTable,
     pub files: &'a Arc<FileUse>,
     pub lines: &'a Arc<Lines>,
+    pub current: &'a Arc<CurrentHost>,
 }
 
 /// Names [`GuestView`] to the linker.
@@ -174,11 +184,7 @@ impl HasData for Guest {
 impl State {
     /// The view of Belljar's own host functions.
     pub fn guest(&mut self) -> GuestView<'_> {
-        GuestView {
-            host: &self.host,
-            table: &mut self.table,
-            files: &self.files,
-            lines: &self.lines,
-        }
+        let State { host, table, files, lines, current, .. } = self;
+        GuestView { host, table, files, lines, current }
     }
 }

@@ -9,6 +9,7 @@
 #include "cli/progress.h"
 #include "policy/grant.h"
 #include "store/components.h"
+#include "store/pinned_places.h"
 #include "store/state.h"
 #include "support/result.h"
 #include "support/text.h"
@@ -51,7 +52,8 @@ Result<std::vector<policy::Grant>> parse_grants(const std::vector<std::string>& 
   const auto folder = std::filesystem::current_path(error);
   std::vector<policy::Grant> grants;
   for (const std::string& text : texts) {
-    BELLJAR_TRY(grants.emplace_back(), policy::parse_grant(text, folder));
+    BELLJAR_TRY(policy::Grant grant, policy::parse_grant(text, folder));
+    BELLJAR_TRY(grants.emplace_back(), store::pin(std::move(grant)));
   }
   return grants;
 }

@@ -9,6 +9,7 @@
 #include "cli/hindrances.h"
 #include "cli/time_text.h"
 #include "policy/host.h"
+#include "policy/rules.h"
 #include "runtime/administration.h"
 #include "runtime/launch.h"
 #include "support/result.h"
@@ -54,10 +55,14 @@ class GrantCommand final : public Command {
       }
     }
     if (!policy_.empty()) {
-      BELLJAR_CHECK(administration->approve_policy(wish.component, policy_));
+      BELLJAR_TRY(const auto document, administration->approve_policy(wish.component, policy_));
       given.push_back({{"policy", policy_}});
-      lines.push_back(fmt::format("{} may do what {} says, as it is now", wish.component.name,
-                                  shown_name(policy_)));
+      // With the folders that its links lead to, which are what was approved.
+      lines.push_back(fmt::format("{} may do what {} says, as it is now{}", wish.component.name,
+                                  shown_name(policy_), document.storage.empty() ? "" : ":"));
+      for (const policy::StorageRule& rule : document.storage) {
+        lines.push_back(fmt::format("  storage {}", one_line(policy::describe(rule), 4'096)));
+      }
     }
     if (terminal.json) {
       terminal.print_json({{"component", wish.component.name},

@@ -133,6 +133,12 @@ class PolicyCommand final : public Command {
                  {"may", policy::sentences(policy::summarize(*snapshot))},
                  {"manifest", manifest},
                  {"limits", policy::sentences(policy::summarize(snapshot->limits()))}};
+    json["closed"] = Json::array();
+    for (const policy::Document& document : effective.documents) {
+      for (const runtime::Hindrance& changed : runtime::changed_folders(document)) {
+        json["closed"].push_back(fmt::format("{}: {}", changed.problem, changed.remedy));
+      }
+    }
     BELLJAR_TRY(const auto approved, administration.grants().policy(component));
     if (approved) {
       json["policy"] = {{"path", approved->path},
@@ -159,6 +165,11 @@ class PolicyCommand final : public Command {
                                   {"reason", request.reason},
                                   {"times", request.times},
                                   {"last_at", format_time(request.last_at)}});
+      // What was asked for may be a link, and what it leads to is what would be granted.
+      const auto asked = policy::parse_grant(request.grant_text, "/");
+      if (policy::wants_folder(request.grant_text) || !asked) continue;
+      const std::string real = store::names_of(*asked).back();
+      if (real != request.grant_text) json["requests"].back()["which_is"] = real;
     }
     return json;
   }
@@ -190,6 +201,7 @@ class PolicyCommand final : public Command {
       }
     };
     section("may", json["may"].empty() ? Json::array({"compute, and nothing else"}) : json["may"]);
+    section("closed", json["closed"]);
     section("limits", limit_lines(json["limits"]));
     if (json["manifest"] == "unknown") {
       section("manifest", Json::array({"not known before it is loaded or called again; it may "
@@ -213,7 +225,11 @@ class PolicyCommand final : public Command {
       requests.push_back(fmt::format(
           "{}  {}  {}", request["id"].get<std::string>(),
           // All of it: it is what would be granted.
-          policy::with_name_notes(request["permission"].get<std::string>()),
+          request.contains("which_is")
+              ? fmt::format("{} (which is {})",
+                            policy::with_name_notes(request["permission"].get<std::string>()),
+                            one_line(request["which_is"].get<std::string>(), 4'096))
+              : policy::with_name_notes(request["permission"].get<std::string>()),
           policy::with_name_notes(one_line(request["reason"].get<std::string>(), longest_line))));
     }
     section("asked for", requests);

@@ -73,13 +73,14 @@ class RevokeCommand final : public Command {
     std::vector<std::int64_t> ids;
     for (const std::string& text : permissions_) {
       BELLJAR_TRY(const policy::Grant wanted, policy::parse_grant(text, folder));
-      // What was kept in another spelling is the same permission.
+      const auto names = store::names_of(wanted);
       const auto is_wanted = [&](const store::StoredGrant& grant) {
+        // What was kept in another spelling is the same permission.
         const auto again = policy::parse_grant(grant.grant.text(), folder);
-        return (again ? *again : grant.grant) == wanted;
+        const std::string name = (again ? *again : grant.grant).text();
+        return std::find(names.begin(), names.end(), name) != names.end();
       };
-      const auto found = std::find_if(held.begin(), held.end(), is_wanted);
-      if (found == held.end()) {
+      if (std::none_of(held.begin(), held.end(), is_wanted)) {
         return fail(ErrorCode::not_found,
                     "{} was not granted {}; belljar policy show {} lists what "
                     "it was",

@@ -65,6 +65,26 @@ FileOperation from_bridge(bridge::FileOperation operation) {
   return FileOperation::status;
 }
 
+FileRequest from_bridge(const bridge::FileRequest& request) {
+  FileRequest asked;
+  asked.operation = from_bridge(request.operation);
+  asked.mount = request.mount;
+  asked.path = copy(request.path);
+  asked.follow = request.follow;
+  asked.create = request.create;
+  asked.exclusive = request.exclusive;
+  asked.truncate = request.truncate;
+  asked.directory = request.directory;
+  asked.read = request.read;
+  asked.write = request.write;
+  asked.to_mount = request.to_mount;
+  asked.to_path = copy(request.to_path);
+  asked.target = copy(request.target);
+  asked.access_time = request.access_time;
+  asked.modification_time = request.modification_time;
+  return asked;
+}
+
 SocketUse from_bridge(bridge::SocketUse use) {
   switch (use) {
     case bridge::SocketUse::TcpBind: return SocketUse::tcp_bind;
@@ -135,8 +155,11 @@ class BridgeHost final : public bridge::Host {
  public:
   explicit BridgeHost(std::shared_ptr<engine::Host> host) : host_(std::move(host)) {}
 
-  bool grants_changed() const noexcept override { return host_->grants_changed(); }
-  bool still_granted() const noexcept override { return host_->still_granted(); }
+  std::uint64_t grants_epoch() const noexcept override { return host_->grants_epoch(); }
+  bool still_granted(const bridge::FileRequest& opened, std::uint64_t device,
+                     std::uint64_t inode) const noexcept override {
+    return host_->still_granted(from_bridge(opened), device, inode);
+  }
   bool sockets_revoked() const noexcept override { return host_->sockets_revoked(); }
 
   rust::Vec<bridge::Preopen> preopens() const noexcept override {
@@ -184,23 +207,7 @@ class BridgeHost final : public bridge::Host {
   void progress(std::uint64_t items) const noexcept override { host_->progress(items); }
 
   bridge::FileReply file(const bridge::FileRequest& request) const noexcept override {
-    FileRequest asked;
-    asked.operation = from_bridge(request.operation);
-    asked.mount = request.mount;
-    asked.path = copy(request.path);
-    asked.follow = request.follow;
-    asked.create = request.create;
-    asked.exclusive = request.exclusive;
-    asked.truncate = request.truncate;
-    asked.directory = request.directory;
-    asked.read = request.read;
-    asked.write = request.write;
-    asked.to_mount = request.to_mount;
-    asked.to_path = copy(request.to_path);
-    asked.target = copy(request.target);
-    asked.access_time = request.access_time;
-    asked.modification_time = request.modification_time;
-    FileReply answer = host_->file(asked);
+    FileReply answer = host_->file(from_bridge(request));
     bridge::FileReply reply;
     reply.error = answer.error;
     reply.descriptor = answer.descriptor.release();

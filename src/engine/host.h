@@ -182,10 +182,12 @@ class Host {
  public:
   virtual ~Host() = default;
 
-  /// Whether a grant was given or taken back since the call began.
-  [[nodiscard]] virtual bool grants_changed() noexcept = 0;
-  /// Whether everything that is in use is still granted. May block.
-  [[nodiscard]] virtual bool still_granted() noexcept = 0;
+  /// Moves on with every change of a grant. What is open has to be asked about again then.
+  [[nodiscard]] virtual std::uint64_t grants_epoch() noexcept = 0;
+  /// Whether a file or folder that this request opened, in this call or an earlier one of the same
+  /// instance, may still be used so. May block.
+  [[nodiscard]] virtual bool still_granted(const FileRequest& opened, std::uint64_t device,
+                                           std::uint64_t inode) noexcept = 0;
   /// Whether a socket address that was allowed is not any more. May block.
   [[nodiscard]] virtual bool sockets_revoked() noexcept = 0;
 

@@ -30,7 +30,6 @@ CallHost::CallHost(std::shared_ptr<ComponentHost> component, Grip grip, CallInpu
     : component_(std::move(component)),
       grip_(std::move(grip)),
       inputs_(std::move(inputs)),
-      files_epoch_(grip_.snapshot->epoch()),
       sockets_epoch_(grip_.snapshot->epoch()),
       newer_epoch_(grip_.snapshot->epoch()),
       expires_(grip_.expires.value_or(WallTime::max())),
@@ -74,17 +73,29 @@ Result<void> CallHost::prepare() {
 }
 
 void CallHost::resume(Reached reached) {
-  if (reached.connections.empty()) return;
   // Looked at again soon: the grants may have changed since the last call.
-  files_epoch_.store(0);
   sockets_epoch_.store(0);
   const std::lock_guard lock(mutex_);
   reached_ = std::move(reached);
+  known_mounts_ = std::exchange(reached_.mounts, {});
+  if (!grip_.mounts) return;
+  for (const policy::StorageRule& rule : grip_.mounts->mounts()) {
+    if (std::none_of(known_mounts_.begin(), known_mounts_.end(),
+                     [&](const auto& known) { return is_same_place(known, rule); })) {
+      known_mounts_.push_back(rule);
+    }
+  }
 }
 
 Reached CallHost::take_reached() {
   const std::lock_guard lock(mutex_);
-  return std::exchange(reached_, {});
+  Reached reached = std::exchange(reached_, {});
+  if (!known_mounts_.empty()) {
+    reached.mounts = known_mounts_;
+  } else if (grip_.mounts) {
+    reached.mounts = grip_.mounts->mounts();
+  }
+  return reached;
 }
 
 std::string CallHost::for_the_record(std::string text) const {
@@ -109,31 +120,6 @@ std::shared_ptr<const policy::Snapshot> CallHost::newer() {
   return newer_;
 }
 
-bool CallHost::grants_changed() noexcept { return epoch() != files_epoch_.load(); }
-
-bool CallHost::still_granted() noexcept {
-  const std::uint64_t now = epoch();
-  const auto snapshot = newer();
-  if (snapshot && grip_.mounts) {
-    const std::lock_guard lock(mutex_);
-    if (!std::all_of(mounts_in_use_.begin(), mounts_in_use_.end(),
-                     [&](std::uint32_t number) { return grants_mount(*snapshot, number); })) {
-      return false;
-    }
-  }
-  files_epoch_.store(now);
-  return true;
-}
-
-bool CallHost::grants_mount(const policy::Snapshot& snapshot, std::uint32_t number) const {
-  const policy::StorageRule& used = grip_.mounts->mounts()[number];
-  return std::any_of(
-      snapshot.mounts().begin(), snapshot.mounts().end(), [&](const policy::Mount& mount) {
-        return mount.rule.host == used.host && (!used.access.read || mount.rule.access.read) &&
-               (!used.access.write || mount.rule.access.write);
-      });
-}
-
 bool CallHost::sockets_revoked() noexcept {
   const std::uint64_t now = epoch();
   if (sockets_epoch_.load() == now) return false;
@@ -151,22 +137,6 @@ bool CallHost::sockets_revoked() noexcept {
   }
   sockets_epoch_.store(now);
   return false;
-}
-
-std::vector<engine::Preopen> CallHost::preopens() {
-  std::vector<engine::Preopen> preopens;
-  bool has_root = false;
-  if (grip_.mounts) {
-    for (const policy::StorageRule& rule : grip_.mounts->mounts()) {
-      has_root = has_root || rule.guest == "/";
-      preopens.push_back({static_cast<std::uint32_t>(preopens.size()), rule.guest,
-                          rule.access.write, std::hash<std::string>()(rule.host.native())});
-    }
-  }
-  // An empty root, so that a path that nothing was granted for is refused by name instead of
-  // getting lost in the guest's C library.
-  if (!has_root) preopens.push_back({static_cast<std::uint32_t>(preopens.size()), "/", false, 0});
-  return preopens;
 }
 
 std::vector<engine::Variable> CallHost::environment() {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,8 +51,9 @@ class CallHost final : public engine::Host,
   [[nodiscard]] Reached take_reached();
 
   // engine::Host
-  bool grants_changed() noexcept override;
-  bool still_granted() noexcept override;
+  std::uint64_t grants_epoch() noexcept override { return epoch(); }
+  bool still_granted(const engine::FileRequest& opened, std::uint64_t device,
+                     std::uint64_t inode) noexcept override;
   bool sockets_revoked() noexcept override;
   std::vector<engine::Preopen> preopens() override;
   std::vector<engine::Variable> environment() override;
@@ -119,19 +121,29 @@ class CallHost final : public engine::Host,
   void use(std::string_view kind, std::string_view used, std::string_view rule);
   /// Without the secrets that the guest itself has: it may put them into a path or a URL.
   [[nodiscard]] std::string for_the_record(std::string text) const;
-  /// Whether a folder of this call is still granted, as it was.
-  [[nodiscard]] bool grants_mount(const policy::Snapshot& snapshot, std::uint32_t number) const;
+  /// A request with the table that decides about it now, and its mounts by their numbers there.
+  struct PlacedRequest {
+    std::shared_ptr<const MountTable> table;
+    engine::FileRequest request;
+  };
+  /// Nothing where a folder is not granted any more. May block.
+  [[nodiscard]] std::optional<PlacedRequest> place(const engine::FileRequest& request);
+  /// The call's mounts, narrowed to what is granted now. May block.
+  [[nodiscard]] std::shared_ptr<const MountTable> mounts_now();
+  /// What the guest knows by this number; null where nothing.
+  [[nodiscard]] const policy::StorageRule* mount_rule(std::uint32_t mount) const;
   /// For a call that has made as many files as it may.
-  [[nodiscard]] FileAnswer perform_without_creating(const engine::FileRequest& request) const;
+  [[nodiscard]] static FileAnswer perform_without_creating(const PlacedRequest& placed);
   engine::FileReply no_mount(const engine::FileRequest& request, std::string_view path);
   [[nodiscard]] std::string shown_path(std::uint32_t mount, std::string_view path) const;
 
   std::shared_ptr<ComponentHost> component_;
   Grip grip_;
   CallInputs inputs_;
-  /// The epochs at which open files and connections were last found to be granted still.
-  std::atomic<std::uint64_t> files_epoch_;
+  /// The epoch at which connections were last found to be granted still.
   std::atomic<std::uint64_t> sockets_epoch_;
+  /// Of a live instance in its second call or later: the mounts by the numbers that it knows.
+  std::vector<policy::StorageRule> known_mounts_;
 
   /// Secrets that the policy gives to the guest itself. Set before the call starts.
   std::vector<OutgoingSecret> exposed_;
@@ -145,7 +157,6 @@ class CallHost final : public engine::Host,
   std::shared_ptr<const policy::Snapshot> newer_;
   std::vector<Refusal> refusals_;
   Usage usage_;
-  std::vector<std::uint32_t> mounts_in_use_;
   Reached reached_;
   std::uint32_t files_created_ = 0;
   struct Captured {
@@ -154,6 +165,11 @@ class CallHost final : public engine::Host,
     std::uint64_t dropped = 0;
   };
   std::array<Captured, 2> captured_;
+
+  std::mutex files_mutex_;
+  /// The mounts as they were opened after a change, and what holds since that change.
+  std::shared_ptr<const policy::Snapshot> narrowed_for_;
+  std::shared_ptr<const MountTable> narrowed_;
 };
 
 }  // namespace belljar::host

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <functional>
 #include <utility>
 
 #include "host/call_host.h"
@@ -26,27 +27,109 @@ std::string_view verb(const FileRequest& request) {
   }
 }
 
+/// What the guest calls the root under which nothing is granted.
+constexpr std::uint32_t empty_root = 0xFFFFFFFF;
+
 }  // namespace
 
+bool is_same_place(const policy::StorageRule& one, const policy::StorageRule& other) {
+  return one.host == other.host && one.guest == other.guest && one.identity == other.identity;
+}
+
+std::vector<engine::Preopen> CallHost::preopens() {
+  std::vector<engine::Preopen> preopens;
+  bool has_root = false;
+  if (grip_.mounts) {
+    for (const policy::StorageRule& rule : grip_.mounts->mounts()) {
+      has_root = has_root || rule.guest == "/";
+      auto number = static_cast<std::uint32_t>(preopens.size());
+      const auto known =
+          std::find_if(known_mounts_.begin(), known_mounts_.end(),
+                       [&](const auto& mount) { return is_same_place(mount, rule); });
+      if (known != known_mounts_.end()) {
+        number = static_cast<std::uint32_t>(known - known_mounts_.begin());
+      }
+      preopens.push_back(
+          {number, rule.guest, rule.access.write, std::hash<std::string>()(rule.host.native())});
+    }
+  }
+  // An empty root, so that a path that nothing was granted for is refused by name instead of
+  // getting lost in the guest's C library.
+  if (!has_root) preopens.push_back({empty_root, "/", false, 0});
+  return preopens;
+}
+
+const policy::StorageRule* CallHost::mount_rule(std::uint32_t mount) const {
+  const auto at = [&](const std::vector<policy::StorageRule>& rules) {
+    return mount < rules.size() ? &rules[mount] : nullptr;
+  };
+  if (!known_mounts_.empty()) return at(known_mounts_);
+  return grip_.mounts ? at(grip_.mounts->mounts()) : nullptr;
+}
+
 std::string CallHost::shown_path(std::uint32_t mount, std::string_view path) const {
-  const bool known = grip_.mounts && mount < grip_.mounts->mounts().size();
-  const std::string guest = known ? grip_.mounts->mounts()[mount].guest : "/";
+  const policy::StorageRule* const rule = mount_rule(mount);
+  const std::string guest = rule != nullptr ? rule->guest : "/";
   if (path == ".") return guest;
   return fmt::format("{}/{}", guest == "/" ? "" : guest, one_line(path, 300));
 }
 
-FileReply CallHost::file(const FileRequest& request) {
-  const std::uint32_t mounts =
-      grip_.mounts ? static_cast<std::uint32_t>(grip_.mounts->mounts().size()) : 0;
+std::shared_ptr<const MountTable> CallHost::mounts_now() {
+  const auto now = newer();
+  if (!now) return grip_.mounts;
+  const std::lock_guard lock(files_mutex_);
+  if (narrowed_for_ == now) return narrowed_;
+  // Rules that changed for others, or about other things, leave everything as it is open.
+  narrowed_ = now->has_storage_of(*grip_.snapshot)
+                  ? grip_.mounts
+                  : component_->services().files.open(component_->permissions().component(),
+                                                      *grip_.snapshot->narrowed_by(*now));
+  narrowed_for_ = now;
+  return narrowed_;
+}
+
+std::optional<CallHost::PlacedRequest> CallHost::place(const FileRequest& request) {
+  PlacedRequest placed{mounts_now(), request};
+  if (!placed.table) return std::nullopt;
   const bool two =
       request.operation == FileOperation::rename || request.operation == FileOperation::link;
-  if (request.mount >= mounts) return no_mount(request, request.path);
-  if (two && request.to_mount >= mounts) return no_mount(request, request.to_path);
-  const auto now = newer();
-  if (now &&
-      (!grants_mount(*now, request.mount) || (two && !grants_mount(*now, request.to_mount)))) {
-    refuse("storage", fmt::format("{} {}", verb(request), shown_path(request.mount, request.path)),
-           no_longer());
+  if (!two) placed.request.to_mount = request.mount;
+  for (std::uint32_t* const mount : {&placed.request.mount, &placed.request.to_mount}) {
+    const policy::StorageRule* const rule = mount_rule(*mount);
+    const auto& rules = placed.table->mounts();
+    const auto found = std::find_if(rules.begin(), rules.end(), [&](const auto& other) {
+      return rule != nullptr && is_same_place(*rule, other);
+    });
+    if (found == rules.end()) return std::nullopt;
+    *mount = static_cast<std::uint32_t>(found - rules.begin());
+  }
+  return placed;
+}
+
+bool CallHost::still_granted(const FileRequest& opened, std::uint64_t device,
+                             std::uint64_t inode) noexcept {
+  auto placed = place(opened);
+  if (!placed) return false;
+  // What this call opened itself, and nothing about its folders has changed since.
+  if (placed->table == grip_.mounts && known_mounts_.empty()) return true;
+  // Opened again by the rules that hold now: it has to be the same, by the same name.
+  placed->request.create = false;
+  placed->request.exclusive = false;
+  placed->request.truncate = false;
+  const FileAnswer answer = placed->table->perform(placed->request);
+  return answer.reply.error == 0 && answer.reply.status.device == device &&
+         answer.reply.status.inode == inode;
+}
+
+FileReply CallHost::file(const FileRequest& request) {
+  const bool two =
+      request.operation == FileOperation::rename || request.operation == FileOperation::link;
+  if (mount_rule(request.mount) == nullptr) return no_mount(request, request.path);
+  if (two && mount_rule(request.to_mount) == nullptr) return no_mount(request, request.to_path);
+  const std::string shown = shown_path(request.mount, request.path);
+  const auto placed = place(request);
+  if (!placed) {
+    refuse("storage", fmt::format("{} {}", verb(request), shown), no_longer());
     FileReply reply;
     reply.error = EACCES;
     return reply;
@@ -68,8 +151,8 @@ FileReply CallHost::file(const FileRequest& request) {
     const std::lock_guard lock(mutex_);
     full = files_created_ >= limits().files;
   }
-  FileAnswer answer = full ? perform_without_creating(request) : grip_.mounts->perform(request);
-  const std::string shown = shown_path(request.mount, request.path);
+  FileAnswer answer =
+      full ? perform_without_creating(*placed) : placed->table->perform(placed->request);
   if (answer.problem) {
     refuse("storage", fmt::format("{} {}", verb(request), shown),
            {false, "storage.allow", *std::move(answer.problem), std::nullopt},
@@ -77,7 +160,7 @@ FileReply CallHost::file(const FileRequest& request) {
     return std::move(answer.reply);
   }
   if (answer.refusal) {
-    const policy::StorageRule& rule = grip_.mounts->mounts()[request.mount];
+    const policy::StorageRule& rule = placed->table->mounts()[placed->request.mount];
     policy::Decision decision{false, answer.refusal->rule, answer.refusal->reason, std::nullopt};
     if (answer.refusal->write && answer.refusal->rule == "storage.allow") {
       decision.remedy = policy::storage_grant(rule.host, rule.guest, true);
@@ -86,13 +169,9 @@ FileReply CallHost::file(const FileRequest& request) {
     return std::move(answer.reply);
   }
   if (answer.reply.error == 0) {
-    {
+    if (answer.created) {
       const std::lock_guard lock(mutex_);
-      if (answer.created) ++files_created_;
-      if (std::find(mounts_in_use_.begin(), mounts_in_use_.end(), request.mount) ==
-          mounts_in_use_.end()) {
-        mounts_in_use_.push_back(request.mount);
-      }
+      ++files_created_;
     }
     // Looking at what a file is like is no use of it worth a line of its own.
     if (request.operation != FileOperation::status) {
@@ -102,14 +181,14 @@ FileReply CallHost::file(const FileRequest& request) {
   return std::move(answer.reply);
 }
 
-FileAnswer CallHost::perform_without_creating(const FileRequest& request) const {
+FileAnswer CallHost::perform_without_creating(const PlacedRequest& placed) {
   FileAnswer no_more;
   no_more.reply.error = EDQUOT;
-  if (request.exclusive || request.operation != FileOperation::open) return no_more;
+  if (placed.request.exclusive || placed.request.operation != FileOperation::open) return no_more;
   // What is there already can still be opened.
-  FileRequest existing = request;
+  FileRequest existing = placed.request;
   existing.create = false;
-  FileAnswer answer = grip_.mounts->perform(existing);
+  FileAnswer answer = placed.table->perform(existing);
   if (answer.reply.error == ENOENT) return no_more;
   return answer;
 }
@@ -138,11 +217,13 @@ FileReply CallHost::no_mount(const FileRequest& request, std::string_view path) 
     return reply;
   }
   policy::Decision decision{false, "no rule", fmt::format("no folder is granted at {}", guest), {}};
-  // A granted folder that is not there is another story.
+  // A granted folder that is not what it was is another story.
+  std::optional<std::string> granted_at;
   if (grip_.mounts) {
     for (const MountProblem& problem : grip_.mounts->problems()) {
       if (guest == problem.guest || guest.starts_with(problem.guest + "/")) {
         decision.reason = problem.text;
+        granted_at = problem.guest;
       }
     }
   }
@@ -163,6 +244,13 @@ FileReply CallHost::no_mount(const FileRequest& request, std::string_view path) 
   const std::size_t end = guest.find('/', 1);
   const std::string folder = end == std::string::npos ? "/" : guest.substr(0, end);
   decision.remedy = policy::storage_grant(policy::unknown_folder, folder, write);
+  for (const policy::Mount& mount : grip_.snapshot->mounts()) {
+    // Given again by a person, it is of what is there then.
+    if (granted_at == mount.rule.guest) {
+      decision.remedy =
+          policy::storage_grant(mount.rule.host, mount.rule.guest, mount.rule.access.write);
+    }
+  }
   refuse("storage", what, decision, hint);
   reply.error = hint ? ENOENT : EACCES;
   return reply;

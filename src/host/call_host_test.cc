@@ -105,6 +105,10 @@ class CallHostTest : public ::testing::Test {
     request.read = true;
     return request;
   }
+  static bool is_still_granted(CallHost& host, const FileRequest& request,
+                               const engine::FileReply& opened) {
+    return host.still_granted(request, opened.status.device, opened.status.inode);
+  }
   static std::vector<std::string> refused(const CallHost& host) {
     std::vector<std::string> whats;
     for (const Refusal& refusal : host.refusals()) whats.push_back(refusal.what);
@@ -197,20 +201,111 @@ TEST_F(CallHostTest, ARevokedFolderIsClosedToARunningCall) {
   approve(storage("read, write"));
   const auto host = call();
   EXPECT_EQ(host->file(creating("new")).error, 0);
-  EXPECT_TRUE(host->still_granted());
+  const auto opened = host->file(reading("file"));
+  EXPECT_TRUE(is_still_granted(*host, reading("file"), opened));
+  const std::uint64_t before = host->grants_epoch();
   revoke();
-  EXPECT_TRUE(host->grants_changed());
-  EXPECT_FALSE(host->still_granted());
+  EXPECT_NE(host->grants_epoch(), before);
+  EXPECT_FALSE(is_still_granted(*host, reading("file"), opened));
   EXPECT_EQ(host->file(reading("file")).error, EACCES);
   EXPECT_THAT(refused(*host), Contains("read /data/file"));
 }
 
-TEST_F(CallHostTest, AFolderRevokedBeforeItsFirstUseIsClosedAsWell) {
+TEST_F(CallHostTest, A85ADenialThatIsNewHoldsForACallThatRuns) {
+  folder_.write("granted/other", "other");
   approve(storage("read, write"));
   const auto host = call();
-  revoke();
+  const auto file = host->file(reading("file"));
+  const auto other = host->file(reading("other"));
+  ASSERT_EQ(file.error, 0);
+  approve(storage("read, write") +
+          fmt::format("    deny: [{{uri: \"fs://{}/granted/file\"}}]\n", folder_.path().native()));
+  EXPECT_FALSE(is_still_granted(*host, reading("file"), file)) << "it is open, and denied now";
+  EXPECT_TRUE(is_still_granted(*host, reading("other"), other));
   EXPECT_EQ(host->file(reading("file")).error, EACCES);
-  EXPECT_EQ(host->file(creating("new")).error, EACCES);
+  EXPECT_EQ(host->file(creating("file")).error, EACCES);
+  EXPECT_EQ(host->file(reading("other")).error, 0);
+  EXPECT_THAT(refused(*host), Contains("read /data/file"));
+}
+
+TEST_F(CallHostTest, A85HardLinksThatAreNoLongerAllowedAreClosed) {
+  std::filesystem::create_hard_link(folder_ / "granted/file", folder_ / "second");
+  const std::string rules = storage("read");
+  const std::string with_links = rules.substr(0, rules.rfind('}')) + ", hardlinks: allow}]\n";
+  approve(with_links);
+  const auto host = call();
+  const auto opened = host->file(reading("file"));
+  ASSERT_EQ(opened.error, 0);
+  approve(rules);
+  EXPECT_FALSE(is_still_granted(*host, reading("file"), opened));
+  EXPECT_EQ(host->file(reading("file")).error, EACCES);
+}
+
+TEST_F(CallHostTest, A85WritingThatIsTakenAwayLeavesReading) {
+  approve(storage("read, write"));
+  const auto host = call();
+  const auto read = host->file(reading("file"));
+  const auto written = host->file(creating("file"));
+  approve(storage("read"));
+  EXPECT_TRUE(is_still_granted(*host, reading("file"), read));
+  EXPECT_FALSE(is_still_granted(*host, creating("file"), written));
+  EXPECT_EQ(host->file(creating("file")).error, EPERM);
+  EXPECT_EQ(host->file(reading("file")).error, 0);
+}
+
+TEST_F(CallHostTest, A85ACallGainsNothingFromWhatIsGrantedMeanwhile) {
+  approve(storage("read"));
+  const auto host = call();
+  approve(storage("read, write"));
+  EXPECT_EQ(host->file(reading("file")).error, 0);
+  EXPECT_EQ(host->file(creating("new")).error, EPERM);
+}
+
+TEST_F(CallHostTest, A85WhatWasOpenedUnderAGrantForOneCallEndsWithIt) {
+  folder_.write("always/file", "always");
+  const auto give = [&](const char* folder, const char* guest, std::optional<std::int64_t> uses) {
+    ASSERT_TRUE(store::Grants(*state_).add(
+        key_, policy::storage_grant(folder_ / folder, guest, false),
+        {.until = {}, .session = {}, .uses = uses}, {"a person", "test"}));
+  };
+  give("granted", "/once", 1);
+  give("always", "/always", std::nullopt);
+  const auto first = call();
+  ASSERT_THAT(first->preopens(), SizeIs(3));
+  FileRequest once = reading("file");
+  FileRequest always = reading("file");
+  for (const engine::Preopen& preopen : first->preopens()) {
+    if (preopen.guest == "/once") once.mount = preopen.mount;
+    if (preopen.guest == "/always") always.mount = preopen.mount;
+  }
+  const auto once_opened = first->file(once);
+  const auto always_opened = first->file(always);
+  ASSERT_EQ(once_opened.error, 0);
+  const auto second = call();
+  second->resume(first->take_reached());
+  EXPECT_FALSE(is_still_granted(*second, once, once_opened));
+  EXPECT_TRUE(is_still_granted(*second, always, always_opened));
+  // A folder that the instance has open is known by its number: it is not another one now.
+  EXPECT_EQ(second->file(once).error, EACCES);
+  EXPECT_EQ(second->file(always).status.inode, always_opened.status.inode);
+  for (const engine::Preopen& preopen : second->preopens()) {
+    EXPECT_NE(preopen.mount, once.mount) << preopen.guest;
+  }
+}
+
+TEST_F(CallHostTest, A76AFolderThatWasReplacedWantsAPersonAgain) {
+  approve(storage("read"));
+  ASSERT_EQ(call()->file(reading("file")).error, 0);
+  std::filesystem::rename(folder_ / "granted", folder_ / "elsewhere");
+  folder_.write("granted/file", "another");
+  const auto host = call();
+  FileRequest request = reading("data/file");
+  EXPECT_EQ(host->file(request).error, EACCES);
+  ASSERT_THAT(host->refusals(), SizeIs(1));
+  EXPECT_THAT(host->refusals()[0].reason, HasSubstr("another folder has taken its place"));
+  EXPECT_EQ(host->refusals()[0].remedy,
+            fmt::format("storage={}/granted:/data:ro",
+                        std::filesystem::canonical(folder_.path()).native()));
 }
 
 TEST_F(CallHostTest, AGrantThatRunsOutIsGoneForACallThatRuns) {
@@ -219,29 +314,27 @@ TEST_F(CallHostTest, AGrantThatRunsOutIsGoneForACallThatRuns) {
       key_, grant, {.until = clock_.now() + std::chrono::hours(1), .session = {}, .uses = {}},
       {"a person", "test"}));
   const auto host = call();
-  EXPECT_EQ(host->file(reading("file")).error, 0);
-  EXPECT_FALSE(host->grants_changed());
+  const auto opened = host->file(reading("file"));
+  EXPECT_EQ(opened.error, 0);
+  const std::uint64_t before = host->grants_epoch();
   clock_.advance(std::chrono::hours(2));
-  EXPECT_TRUE(host->grants_changed());
-  EXPECT_FALSE(host->still_granted());
+  EXPECT_NE(host->grants_epoch(), before);
+  EXPECT_FALSE(is_still_granted(*host, reading("file"), opened));
   EXPECT_EQ(host->file(reading("file")).error, EACCES);
   EXPECT_THAT(refused(*host), ElementsAre("read /data/file"));
 }
 
-TEST_F(CallHostTest, AFolderThatComesLaterIsThereForTheNextCall) {
-  approve(
-      fmt::format("  storage:\n    allow: [{{uri: \"fs://{}/later\", access: [read], guest: "
-                  "/data}}]\n",
-                  folder_.path().native()));
-  auto component = std::make_shared<ComponentHost>(
-      *services_, std::make_shared<Permissions>(*state_, key_, "session", Permissions::Fixed{}),
-      true);
-  const auto begin = [&] {
-    return std::make_shared<CallHost>(component, *component->grip(), CallInputs{});
-  };
-  EXPECT_NE(begin()->file(reading("file")).error, 0);
+TEST_F(CallHostTest, AFolderThatComesLaterIsThereOnceAPersonHasSeenIt) {
+  const std::string rules = fmt::format(
+      "  storage:\n    allow: [{{uri: \"fs://{}/later\", access: [read], guest: "
+      "/data}}]\n",
+      folder_.path().native());
+  approve(rules);
+  EXPECT_NE(call()->file(reading("file")).error, 0);
   folder_.write("later/file", "hello");
-  EXPECT_EQ(begin()->file(reading("file")).error, 0);
+  EXPECT_NE(call()->file(reading("file")).error, 0);
+  approve(rules);
+  EXPECT_EQ(call()->file(reading("file")).error, 0);
 }
 
 TEST_F(CallHostTest, ALiveInstanceKeepsWhatItReachedFromCallToCall) {
@@ -252,7 +345,6 @@ TEST_F(CallHostTest, ALiveInstanceKeepsWhatItReachedFromCallToCall) {
   const auto next = call();
   EXPECT_FALSE(next->sockets_revoked()) << "it has reached nothing";
   next->resume(first->take_reached());
-  EXPECT_TRUE(next->grants_changed());
   EXPECT_TRUE(next->sockets_revoked());
 }
 

@@ -73,7 +73,7 @@ Reached ComponentHost::take_reached(std::uint64_t live) {
 }
 
 void ComponentHost::keep_reached(std::uint64_t live, Reached reached) {
-  if (reached.connections.empty()) return;
+  if (reached.connections.empty() && reached.mounts.empty()) return;
   const std::lock_guard lock(mutex_);
   // Instances end without a word to this; there are never so many that live.
   if (reached_.size() >= remembered_instances) reached_.erase(reached_.begin());

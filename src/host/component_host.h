@@ -50,8 +50,8 @@ struct Grip {
   std::vector<std::int64_t> claimed;
 };
 
-/// What a guest has reached over sockets of its own. It stays with an instance that outlives the
-/// call, as the connections do.
+/// What a guest has reached over sockets of its own, and among files. It stays with an instance
+/// that outlives the call, as the connections do.
 struct Reached {
   struct Connection {
     policy::Transport transport;
@@ -62,9 +62,15 @@ struct Reached {
   std::set<Connection> connections;
   /// Which names the resolver gave which addresses for.
   std::map<policy::Address, std::vector<policy::Host>> names;
+  /// The folders that the instance was ever given. It knows each by its place here, also in a call
+  /// that has other folders, or has them in another order.
+  std::vector<policy::StorageRule> mounts;
 
   [[nodiscard]] std::span<const policy::Host> names_of(const policy::Address& address) const;
 };
+
+/// Whether two mounts are of the same folder at the same place.
+[[nodiscard]] bool is_same_place(const policy::StorageRule& one, const policy::StorageRule& other);
 
 /// One per loaded component. Any thread.
 class ComponentHost {

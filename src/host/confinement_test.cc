@@ -24,6 +24,7 @@
 
 #include "host/opener.h"
 #include "host/testing/egress_peers.h"
+#include "store/pinned_places.h"
 #include "support/file.h"
 #include "testing/bystanders.h"
 #include "testing/hostile_code.h"
@@ -259,31 +260,32 @@ TEST_F(ConfinementTest, TheOpenerStillOpensWhatIsGranted) {
       "version: \"1.1\"\npermissions:\n  storage:\n    allow:\n"
       "      - {{uri: \"fs://{}/granted\", access: [read], guest: /data}}\n",
       folder_.path().native());
-  EXPECT_EQ(
-      in_child([&](Complaints& complaints) {
-        OpenerAuthority authority;
-        authority.paths = {folder_ / "state/data", folder_ / "state/config",
-                           folder_ / "state/cache", folder_ / "state/run"};
-        authority.granted["tool"].push_back(*policy::parse_policy(policy, "p", folder_.path()));
-        auto opener = Opener::start(std::move(authority));
-        if (!opener || !confine(rules())) complaints.emplace_back("not started");
-        if (!complaints.empty()) return;
-        engine::FileRequest request;
-        request.path = "file";
-        request.read = true;
-        {
-          const auto mounts = (*opener)->open({"tool", "digest"}, *testing::snapshot_of(policy));
-          const FileAnswer answer = mounts->perform(request);
-          std::array<char, 6> text{};
-          if (!answer.reply.descriptor ||
-              ::read(answer.reply.descriptor.get(), text.data(), 5) != 5 ||
-              std::string_view(text.data()) != "hello") {
-            complaints.push_back(fmt::format("not opened: {}", answer.reply.error));
-          }
-        }
-        opener->reset();
-      }),
-      "done");
+  EXPECT_EQ(in_child([&](Complaints& complaints) {
+              OpenerAuthority authority;
+              authority.paths = {folder_ / "state/data", folder_ / "state/config",
+                                 folder_ / "state/cache", folder_ / "state/run"};
+              authority.granted["tool"].push_back(
+                  store::read_given_policy(policy, "p", folder_.path())->document);
+              const auto granted = testing::snapshot_of(policy);
+              auto opener = Opener::start(std::move(authority));
+              if (!opener || !confine(rules())) complaints.emplace_back("not started");
+              if (!complaints.empty()) return;
+              engine::FileRequest request;
+              request.path = "file";
+              request.read = true;
+              {
+                const auto mounts = (*opener)->open({"tool", "digest"}, *granted);
+                const FileAnswer answer = mounts->perform(request);
+                std::array<char, 6> text{};
+                if (!answer.reply.descriptor ||
+                    ::read(answer.reply.descriptor.get(), text.data(), 5) != 5 ||
+                    std::string_view(text.data()) != "hello") {
+                  complaints.push_back(fmt::format("not opened: {}", answer.reply.error));
+                }
+              }
+              opener->reset();
+            }),
+            "done");
 }
 
 }  // namespace

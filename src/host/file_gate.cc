@@ -10,6 +10,7 @@
 
 #include "host/link_rules.h"
 #include "host/walk.h"
+#include "support/host_place.h"
 #include "support/result.h"
 #include "support/text.h"
 
@@ -87,14 +88,19 @@ class Operation {
 
   WalkResult<FileAnswer> rename(const OpenMount& to) {
     if (&to != &mount_) return std::unexpected(failed(EXDEV));
-    auto from = find_changeable(request_.path);
+    auto from = find(request_.path, false);
     if (!from) return std::unexpected(std::move(from).error());
     auto target = walk_.to(request_.to_path, false, true);
     if (!target) return std::unexpected(std::move(target).error());
-    if (auto allowed = check_change(*target); !allowed) {
+    for (const Place* const place : {&*from, &*target}) {
+      if (auto allowed = check_change(*place); !allowed) {
+        return std::unexpected(std::move(allowed).error());
+      }
+    }
+    if (auto allowed = check_new_name(*target); !allowed) {
       return std::unexpected(std::move(allowed).error());
     }
-    if (auto allowed = check_links(*from, *target); !allowed) {
+    if (auto allowed = check_moved(*from, *target); !allowed) {
       return std::unexpected(std::move(allowed).error());
     }
     return done(::renameat(from->folder.get(), from->name.c_str(), target->folder.get(),
@@ -115,6 +121,13 @@ class Operation {
     if (!S_ISREG(from->status.st_mode)) return std::unexpected(failed(EPERM));
     auto target = place_for_new(request_.to_path);
     if (!target) return std::unexpected(std::move(target).error());
+    if (auto allowed = check_new_name(*target); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
+    // With the name it would be read by another rule, or by none.
+    if (auto allowed = check_change(*from); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
     return done(::linkat(from->folder.get(), from->name.c_str(), target->folder.get(),
                          target->name.c_str(), 0),
                 true);
@@ -123,6 +136,9 @@ class Operation {
   WalkResult<FileAnswer> symbolic_link() {
     auto place = place_for_new(request_.path);
     if (!place) return std::unexpected(std::move(place).error());
+    if (auto allowed = check_new_name(*place); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
     if (!stays_inside(place->depth, request_.target)) {
       return std::unexpected(leads_out(request_.target));
     }
@@ -192,16 +208,20 @@ class Operation {
                   write);
   }
 
-  /// Whether links that move still lead nowhere outside.
-  [[nodiscard]] static WalkResult<void> check_links(const Place& from, const Place& to) {
+  /// Whether what moves stays within the depth, and links in it lead nowhere outside.
+  [[nodiscard]] static WalkResult<void> check_moved(const Place& from, const Place& to) {
     if (S_ISLNK(from.status.st_mode)) {
       const auto target = link_target(from.folder.get(), from.name);
       if (!target) return std::unexpected(failed(target.error()));
       if (!stays_inside(to.depth, *target)) return std::unexpected(leads_out(*target));
-    } else if (S_ISDIR(from.status.st_mode) && to.depth < from.depth) {
-      const auto inside = links_stay_inside(from.folder.get(), from.name, to.depth);
-      if (!inside) return std::unexpected(inside.error());
-      if (!*inside) return std::unexpected(leads_out("a place above, in what is moved,"));
+    } else if (S_ISDIR(from.status.st_mode) && to.depth != from.depth) {
+      const auto tree = look_through(from.folder.get(), from.name, to.depth);
+      if (!tree) return std::unexpected(tree.error());
+      if (!tree->links_stay_inside) {
+        return std::unexpected(leads_out("a place above, in what is moved,"));
+      }
+      // The tree and its deepest folder, with the folders that it would lie in.
+      if (to.depth + tree->height > maximum_depth) return std::unexpected(failed(ENAMETOOLONG));
     }
     return {};
   }
@@ -225,13 +245,27 @@ class Operation {
   [[nodiscard]] WalkResult<void> check_change(const Place& place) const {
     if (place.name.empty()) return std::unexpected(failed(EBUSY));
     if (auto allowed = check(place, true); !allowed) return allowed;
-    if (place.target && walk_.holds_denied(id_of(place.status))) {
+    if (place.target &&
+        walk_.closed().is_held({place.folder_id, place.name}, id_of(place.status))) {
       return std::unexpected(
           denied(EACCES, "storage.deny",
-                 fmt::format("{} holds what is denied by a rule, so it stays where it is", shown()),
+                 fmt::format("{} is, or holds, what a rule denies or another grant names, so it "
+                             "stays where it is",
+                             shown()),
                  true));
     }
     return {};
+  }
+
+  /// Whether something that exists, or a link, may get this name.
+  [[nodiscard]] WalkResult<void> check_new_name(const Place& place) const {
+    if (!walk_.closed().is_on_the_way({place.folder_id, place.name})) return {};
+    return std::unexpected(
+        denied(EACCES, "storage.deny",
+               fmt::format("{} is on the way to what a rule denies or another grant names, so "
+                           "nothing is moved or linked there",
+                           one_line(place.name, 200)),
+               true));
   }
 
   WalkResult<Place> find_changeable(std::string_view path) {
@@ -359,85 +393,64 @@ WalkResult<FileAnswer> dispatch(Operation operation, const FileRequest& request,
   return std::unexpected(failed(ENOSYS));
 }
 
+/// Whether the folder at this place is the one that a person granted.
+bool is_what_was_granted(const std::filesystem::path& place, std::string_view identity) {
+  const UniqueFd folder = open_place(place, O_DIRECTORY);
+  if (!folder) return false;
+  const auto now = identity_of(folder.get());
+  return now && *now == identity;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const OpenMount>> OpenMount::open(const policy::Mount& mount) {
-  const std::shared_ptr<OpenMount> opened(new OpenMount(mount));
+  const policy::StorageRule& rule = mount.rule;
   const auto refused = [&](std::string_view why) {
     return fail(ErrorCode::invalid_policy, "the granted folder {} cannot be used: {}",
-                mount.rule.host.native(), why);
+                one_line(rule.host.native(), 300), why);
   };
-  UniqueFd root(::open(mount.rule.host.c_str(), O_PATH | O_CLOEXEC));
-  struct stat status{};
-  if (!root || ::fstat(root.get(), &status) != 0) return refused(errno_text(errno));
-  if (!opened->learn_denied()) return refused("it lies within what a rule denies");
-  if (S_ISREG(status.st_mode)) {
-    opened->only_ = mount.rule.host.filename().native();
-    opened->mount_.rule.host = mount.rule.host.parent_path();
-    const std::filesystem::path guest(mount.rule.guest);
+  if (rule.identity.empty()) {
+    return refused("nothing was there when it was granted, so nobody has seen what is there now");
+  }
+  const std::shared_ptr<OpenMount> opened(new OpenMount(mount));
+  std::filesystem::path folder = rule.host;
+  std::string_view identity = rule.identity;
+  if (identity.starts_with(file_in)) {
+    identity.remove_prefix(file_in.size());
+    opened->only_ = folder.filename().native();
+    folder = folder.parent_path();
+    const std::filesystem::path guest(rule.guest);
+    opened->shown_ = guest.filename().native();
     opened->mount_.rule.guest = guest.has_parent_path() ? guest.parent_path().native() : "/";
-    root.reset(::open(opened->mount_.rule.host.c_str(), O_PATH | O_CLOEXEC | O_DIRECTORY));
-    if (!root) return refused(errno_text(errno));
-  } else if (!S_ISDIR(status.st_mode)) {
-    return refused("it is neither a folder nor a file");
   }
-  if (is_kernel_file_system(root.get()))
-    return refused("it is the kernel's, not a place for files");
-  std::error_code ignored;
-  opened->real_ = std::filesystem::weakly_canonical(opened->mount_.rule.host, ignored);
-  opened->root_ = std::move(root);
-  return opened;
-}
-
-bool OpenMount::is_removed() const {
+  if (!rule.whole.empty() && !is_what_was_granted(rule.whole, rule.whole_identity)) {
+    return refused(fmt::format("{}, that it is a part of, is not the folder that was granted",
+                               one_line(rule.whole.native(), 300)));
+  }
+  UniqueFd root = open_place(folder);
+  if (!root) {
+    return refused(errno == ELOOP ? "a link has been put into its place" : errno_text(errno));
+  }
   struct stat status{};
-  return ::fstat(root_.get(), &status) == 0 && status.st_nlink == 0;
-}
-
-Result<std::shared_ptr<const OpenMount>> OpenMount::open_again() const {
-  UniqueFd root = open_without_links(real_);
-  // One file's grant is not one of whatever folder there is now.
-  if (!root || is_file()) return fail(ErrorCode::not_found, "the folder is not there");
-  const std::shared_ptr<OpenMount> opened(new OpenMount(granted_));
-  if (!opened->learn_denied() || is_kernel_file_system(root.get())) {
-    return fail(ErrorCode::denied, "the folder is not what it was");
+  if (::fstat(root.get(), &status) != 0) return refused(errno_text(errno));
+  if (!S_ISDIR(status.st_mode)) return refused("it is neither a folder nor a file");
+  if (is_kernel_file_system(root.get())) {
+    return refused("it is the kernel's, not a place for files");
   }
-  opened->real_ = real_;
+  if (const auto now = identity_of(root.get()); !now || *now != identity) {
+    return refused("another folder has taken its place since; a person has to grant that one");
+  }
+  opened->denials_ = Denials::learn(mount, root.get(), opened->mount_.rule.access);
+  if (!opened->mount_.rule.access.read && !opened->mount_.rule.access.write) {
+    return refused("it lies within what a rule denies");
+  }
   opened->root_ = std::move(root);
   return opened;
-}
-
-bool OpenMount::learn_denied() {
-  namespace fs = std::filesystem;
-  const auto inside = [](const fs::path& path, const fs::path& folder) {
-    const fs::path relative = path.lexically_relative(folder);
-    return !relative.empty() && *relative.begin() != "..";
-  };
-  std::error_code ignored;
-  const fs::path& written_root = mount_.rule.host;
-  const fs::path real_root = fs::weakly_canonical(written_root, ignored);
-  for (const auto* const rules : {&mount_.denied, &mount_.denied_elsewhere}) {
-    for (const policy::StorageRule& rule : *rules) {
-      // As it is written, and as it lies when its links are followed now: a guest that takes such
-      // a link away does not take the rule away with it.
-      const fs::path real = fs::weakly_canonical(rule.host, ignored);
-      if (inside(real_root, real)) {
-        if (rule.access.read) mount_.rule.access.read = false;
-        if (rule.access.write) mount_.rule.access.write = false;
-        continue;
-      }
-      const bool by_words = inside(rule.host, written_root);
-      if (by_words) denied_.push_back({rule.access, rule.host.lexically_relative(written_root)});
-      if (!inside(real, real_root)) continue;
-      fs::path relative = real.lexically_relative(real_root);
-      if (by_words && denied_.back().below == relative) continue;
-      denied_.push_back({rule.access, std::move(relative)});
-    }
-  }
-  return mount_.rule.access.read || mount_.rule.access.write;
 }
 
 FileAnswer OpenMount::perform(const FileRequest& request, const OpenMount& to) const {
+  std::unique_lock renaming(renaming_, std::defer_lock);
+  if (request.operation == FileOperation::rename) renaming.lock();
   auto result = dispatch(Operation(*this, request), request, to);
   if (result) return std::move(*result);
   FileAnswer answer;

@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "host/file_gate.h"
+#include "host/testing/pinned_mount.h"
 #include "host/testing/race.h"
 #include "testing/temporary_folder.h"
 
@@ -35,7 +36,7 @@ class FileGateRaceTest : public ::testing::Test {
     mount.rule.host = folder_ / "granted";
     mount.rule.guest = "/data";
     mount.rule.access = {.read = true, .write = true};
-    auto opened = OpenMount::open(mount);
+    auto opened = OpenMount::open(testing::pinned(mount));
     EXPECT_TRUE(opened);
     return *opened;
   }

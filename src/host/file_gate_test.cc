@@ -15,6 +15,7 @@
 #include <cstring>
 #include <functional>
 
+#include "testing/file_gate_fixture.h"
 #include "testing/temporary_folder.h"
 
 namespace belljar::host {
@@ -22,99 +23,9 @@ namespace {
 
 using engine::FileOperation;
 using engine::FileRequest;
+using testing::FileGateTest;
 using ::testing::HasSubstr;
-
-/// A granted folder beside a secret that is not granted.
-class FileGateTest : public ::testing::Test {
- protected:
-  FileGateTest() {
-    outside_ = folder_.write("outside/secret.txt", "not for guests");
-    folder_.make_folder("granted");
-    folder_.write("granted/hello.txt", "hello");
-    folder_.write("granted/sub/deep.txt", "deep");
-  }
-
-  [[nodiscard]] std::filesystem::path granted() const { return folder_ / "granted"; }
-
-  policy::Mount mount(bool write) const {
-    policy::Mount mount;
-    mount.rule = {.host = granted(),
-                  .guest = "/data",
-                  .access = {.read = true, .write = write},
-                  .hardlinks = false};
-    return mount;
-  }
-  policy::Mount readable() const { return mount(false); }
-  policy::Mount writable() const { return mount(true); }
-
-  policy::Mount denying(policy::Mount from, std::string_view below) const {
-    from.denied.push_back({.host = folder_ / below,
-                           .guest = {},
-                           .access = {.read = true, .write = true},
-                           .hardlinks = false});
-    return from;
-  }
-
-  static FileAnswer ask(const policy::Mount& mount, const FileRequest& request) {
-    const auto opened = OpenMount::open(mount);
-    if (!opened) {
-      ADD_FAILURE() << opened.error().describe();
-      return {};
-    }
-    return (*opened)->perform(request, **opened);
-  }
-
-  static FileRequest reading(std::string path) {
-    FileRequest request;
-    request.operation = FileOperation::open;
-    request.path = std::move(path);
-    request.follow = true;
-    request.read = true;
-    return request;
-  }
-  static FileRequest writing(std::string path) {
-    FileRequest request = reading(std::move(path));
-    request.read = false;
-    request.write = true;
-    return request;
-  }
-  static FileRequest creating(std::string path) {
-    FileRequest request = writing(std::move(path));
-    request.create = true;
-    return request;
-  }
-  static FileRequest doing(FileOperation operation, std::string path) {
-    FileRequest request;
-    request.operation = operation;
-    request.path = std::move(path);
-    return request;
-  }
-  static FileRequest moving(FileOperation operation, std::string path, std::string to) {
-    FileRequest request = doing(operation, std::move(path));
-    request.to_path = std::move(to);
-    return request;
-  }
-  static FileRequest linking(std::string path, std::string target) {
-    FileRequest request = doing(FileOperation::symbolic_link, std::move(path));
-    request.target = std::move(target);
-    return request;
-  }
-
-  static std::string text_of(const FileAnswer& answer) {
-    std::array<char, 64> buffer{};
-    const ssize_t count = ::pread(answer.reply.descriptor.get(), buffer.data(), buffer.size(), 0);
-    return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
-  }
-
-  /// Nothing came of it: an error, and no descriptor that somebody could use all the same.
-  static void expect_refused(const FileAnswer& answer, std::string_view what) {
-    EXPECT_NE(answer.reply.error, 0) << what << " was allowed";
-    EXPECT_FALSE(answer.reply.descriptor) << what << " gave a descriptor with its error";
-  }
-
-  test::TemporaryFolder folder_;
-  std::filesystem::path outside_;
-};
+using testing::pinned;
 
 TEST_F(FileGateTest, OpensWhatIsGranted) {
   for (const char* const path :
@@ -335,7 +246,7 @@ TEST_F(FileGateTest, A33TheKernelsFoldersAreNoPlaceForFiles) {
   }
   policy::Mount kernel = readable();
   kernel.rule.host = "/proc/self";
-  EXPECT_FALSE(OpenMount::open(kernel)) << "/proc/self was opened as a granted folder";
+  EXPECT_FALSE(OpenMount::open(pinned(kernel))) << "/proc/self was opened as a granted folder";
 }
 
 TEST_F(FileGateTest, ADenyRuleBelowAnAllowRuleWins) {
@@ -397,7 +308,7 @@ TEST_F(FileGateTest, ADenyRuleFollowsTheLinksThatItNames) {
   folder_.write("granted/real/key", "private");
   std::filesystem::create_directory_symlink("real", granted() / "alias");
   const policy::Mount mount = denying(writable(), "granted/alias/key");
-  const auto opened = OpenMount::open(mount);
+  const auto opened = OpenMount::open(pinned(mount));
   ASSERT_TRUE(opened);
   const auto perform = [&](const FileRequest& request) {
     return (*opened)->perform(request, **opened);
@@ -422,7 +333,7 @@ TEST_F(FileGateTest, ADenyRuleHoldsHoweverTheGrantNamesItsFolder) {
   policy::Mount inside = denying(writable(), "granted");
   std::filesystem::create_directory_symlink(granted() / "private", folder_ / "inside");
   inside.rule.host = folder_ / "inside";
-  EXPECT_FALSE(OpenMount::open(inside)) << "a folder within what is denied was opened";
+  EXPECT_FALSE(OpenMount::open(pinned(inside))) << "a folder within what is denied was opened";
 }
 
 TEST_F(FileGateTest, A36ADenyRuleIsNotPassedByAnotherCase) {
@@ -510,10 +421,10 @@ TEST_F(FileGateTest, ALinkIsNotMovedToWhereItLeadsOut) {
 }
 
 TEST_F(FileGateTest, NothingMovesBetweenGrants) {
-  const auto here = OpenMount::open(writable());
+  const auto here = OpenMount::open(pinned(writable()));
   policy::Mount other = writable();
   other.rule.host = folder_ / "outside";
-  const auto there = OpenMount::open(other);
+  const auto there = OpenMount::open(pinned(other));
   ASSERT_TRUE(here && there);
   for (const FileOperation operation : {FileOperation::rename, FileOperation::link}) {
     EXPECT_EQ((*here)->perform(moving(operation, "hello.txt", "taken"), **there).reply.error,
@@ -522,7 +433,7 @@ TEST_F(FileGateTest, NothingMovesBetweenGrants) {
 }
 
 TEST_F(FileGateTest, AGrantStaysWithItsFolderWhereverThatGoes) {
-  const auto opened = OpenMount::open(writable());
+  const auto opened = OpenMount::open(pinned(writable()));
   ASSERT_TRUE(opened);
   std::filesystem::rename(granted(), folder_ / "elsewhere");
   std::filesystem::create_directory_symlink(folder_ / "outside", granted());

@@ -37,10 +37,7 @@ FileAnswer LiveMount::perform(const engine::FileRequest& request, bool as_grante
     answer.problem = mount.error().message();
     return answer;
   }
-  FileAnswer answer = perform_on(**mount, request, as_granted);
-  if (answer.reply.error != ENOENT || !open_again()) return answer;
-  mount = opened();
-  return mount ? perform_on(**mount, request, as_granted) : std::move(answer);
+  return perform_on(**mount, request, as_granted);
 }
 
 FileAnswer LiveMount::perform_on(const OpenMount& mount, const engine::FileRequest& request,
@@ -52,7 +49,7 @@ FileAnswer LiveMount::perform_on(const OpenMount& mount, const engine::FileReque
       return answer;
     }
     engine::FileRequest own = request;
-    own.path = granted_.rule.host.filename();
+    own.path = std::filesystem::path(granted_.rule.guest).filename();
     answer = mount.perform(own, mount);
   } else {
     answer = mount.perform(request, mount);
@@ -61,20 +58,6 @@ FileAnswer LiveMount::perform_on(const OpenMount& mount, const engine::FileReque
     answer.reply.remote = is_served_by_others(answer.reply.descriptor.get());
   }
   return answer;
-}
-
-bool LiveMount::open_again() {
-  std::shared_ptr<const OpenMount> before;
-  {
-    const std::lock_guard lock(mutex_);
-    before = open_;
-  }
-  if (!before || !before->is_removed()) return false;
-  auto again = before->open_again();
-  if (!again) return false;
-  const std::lock_guard lock(mutex_);
-  open_ = *std::move(again);
-  return true;
 }
 
 bool is_served_by_others(int descriptor) {

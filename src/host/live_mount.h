@@ -1,4 +1,4 @@
-// One granted folder over its whole life: before it is open, open, and removed and made again.
+// One granted folder over its whole life: before it is open, and open.
 #pragma once
 
 #include <memory>
@@ -10,8 +10,8 @@
 
 namespace belljar::host {
 
-/// Opens a granted folder when it is first needed, and again if it was removed and made anew, by a
-/// build that starts over, say. Any thread; everything here may wait for the folder's file system.
+/// Opens a granted folder when it is first needed. Any thread; everything here may wait for the
+/// folder's file system.
 class LiveMount {
  public:
   explicit LiveMount(policy::Mount mount) : granted_(std::move(mount)) {}
@@ -24,8 +24,6 @@ class LiveMount {
 
  private:
   [[nodiscard]] Result<std::shared_ptr<const OpenMount>> opened();
-  /// Whether the folder was removed and there is another one now.
-  [[nodiscard]] bool open_again();
   [[nodiscard]] FileAnswer perform_on(const OpenMount& mount, const engine::FileRequest& request,
                                       bool as_granted) const;
 

@@ -28,7 +28,9 @@ constexpr std::size_t maximum_mounts = 4'096;
 
 /// Whether `wanted` asks for no more than `granted` gives.
 bool covers(const policy::Mount& granted, const policy::Mount& wanted) {
-  return granted.rule.host == wanted.rule.host &&
+  return granted.rule.host == wanted.rule.host && granted.rule.identity == wanted.rule.identity &&
+         granted.rule.whole == wanted.rule.whole &&
+         granted.rule.whole_identity == wanted.rule.whole_identity &&
          (granted.rule.access.read || !wanted.rule.access.read) &&
          (granted.rule.access.write || !wanted.rule.access.write) &&
          (granted.rule.hardlinks || !wanted.rule.hardlinks);
@@ -195,7 +197,8 @@ Json OpenerProcess::open_mount(const Json& request) {
     return {{"problem", "the opener knows of no grant of " + wanted.rule.host.native()}};
   }
   wanted.denied.insert(wanted.denied.end(), own->denied.begin(), own->denied.end());
-  wanted.denied_elsewhere = own->denied_elsewhere;
+  wanted.denied_elsewhere.insert(wanted.denied_elsewhere.end(), own->denied_elsewhere.begin(),
+                                 own->denied_elsewhere.end());
   OpenedMount opened{nullptr, wanted.rule.host.native()};
   opened.mount = std::make_shared<LiveMount>(std::move(wanted));
   const auto rule = opened.mount->open();

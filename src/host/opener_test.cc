@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "host/testing/egress_peers.h"
+#include "store/pinned_places.h"
 #include "store/state.h"
 #include "testing/hung_folder.h"
 #include "testing/processes.h"
@@ -51,9 +52,9 @@ class OpenerTest : public ::testing::Test {
     return text;
   }
   policy::Document document(std::string_view text) const {
-    auto document = policy::parse_policy(text, "policy.yaml", folder_.path());
-    EXPECT_TRUE(document) << document.error().describe();
-    return *std::move(document);
+    auto given = store::read_given_policy(text, "policy.yaml", folder_.path());
+    EXPECT_TRUE(given) << given.error().describe();
+    return std::move(given->document);
   }
 
   /// An opener whose person granted this policy to the tool.
@@ -185,9 +186,10 @@ TEST_F(OpenerTest, AFolderThatHangsCostsNoOther) {
   }();
   std::filesystem::create_directory(folder_ / "hung");
   const auto opener = start(grants);
+  const auto granted = testing::snapshot_of(grants);
   const test::HungFolder hung(folder_ / "hung");
   if (!hung.is_hung()) GTEST_SKIP() << "this machine mounts nothing";
-  const auto mounts = opener->open(tool, *testing::snapshot_of(grants));
+  const auto mounts = opener->open(tool, *granted);
   ASSERT_THAT(mounts->mounts(), SizeIs(2)) << "one that hangs is shown as it is granted";
   const std::size_t other = mounts->mounts()[0].guest == "/hung" ? 1 : 0;
   FileRequest waiting = reading("file");

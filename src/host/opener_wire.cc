@@ -88,11 +88,10 @@ Result<Json> parse_packet(std::string_view text) {
 }
 
 Json to_json(const policy::StorageRule& rule) {
-  return {{"host", rule.host.native()},
-          {"guest", rule.guest},
-          {"read", rule.access.read},
-          {"write", rule.access.write},
-          {"hardlinks", rule.hardlinks}};
+  return {{"host", rule.host.native()},   {"guest", rule.guest},
+          {"read", rule.access.read},     {"write", rule.access.write},
+          {"hardlinks", rule.hardlinks},  {"identity", rule.identity},
+          {"whole", rule.whole.native()}, {"whole-identity", rule.whole_identity}};
 }
 
 policy::StorageRule storage_rule_from_json(const Json& json) {
@@ -101,13 +100,20 @@ policy::StorageRule storage_rule_from_json(const Json& json) {
   rule.guest = json.value("guest", "");
   rule.access = {json.value("read", false), json.value("write", false)};
   rule.hardlinks = json.value("hardlinks", false);
+  rule.identity = json.value("identity", "");
+  rule.whole = json.value("whole", "");
+  rule.whole_identity = json.value("whole-identity", "");
   return rule;
 }
 
 Json to_json(const policy::Mount& mount) {
   Json denied = Json::array();
   for (const policy::StorageRule& rule : mount.denied) denied.push_back(to_json(rule));
-  return {{"rule", to_json(mount.rule)}, {"denied", std::move(denied)}};
+  Json elsewhere = Json::array();
+  for (const policy::StorageRule& rule : mount.denied_elsewhere) elsewhere.push_back(to_json(rule));
+  return {{"rule", to_json(mount.rule)},
+          {"denied", std::move(denied)},
+          {"elsewhere", std::move(elsewhere)}};
 }
 
 policy::Mount mount_from_json(const Json& json) {
@@ -115,6 +121,9 @@ policy::Mount mount_from_json(const Json& json) {
   mount.rule = storage_rule_from_json(json.value("rule", Json::object()));
   for (const Json& rule : json.value("denied", Json::array())) {
     mount.denied.push_back(storage_rule_from_json(rule));
+  }
+  for (const Json& rule : json.value("elsewhere", Json::array())) {
+    mount.denied_elsewhere.push_back(storage_rule_from_json(rule));
   }
   return mount;
 }

@@ -13,13 +13,13 @@
 #include <cerrno>
 #include <climits>
 
+#include "support/host_place.h"
 #include "support/text.h"
 
 namespace belljar::host {
 namespace {
 
 constexpr int maximum_links = 40;
-constexpr std::size_t maximum_depth = 64;
 constexpr std::size_t maximum_name = 255;
 constexpr std::size_t maximum_path = 4'096;
 
@@ -59,13 +59,6 @@ std::optional<int> push_names(std::string_view path, std::deque<std::string>& na
   return std::nullopt;
 }
 
-/// A folder on the way, with what may be done in it.
-struct Step {
-  UniqueFd folder;
-  FileId id;
-  policy::Access access;
-};
-
 }  // namespace
 
 WalkFailure failed(int error) { return {error, std::nullopt}; }
@@ -74,16 +67,9 @@ WalkFailure denied(int error, std::string rule, std::string reason, bool write) 
   return {error, FileRefusal{std::move(rule), std::move(reason), write}};
 }
 
-FileId id_of(const struct stat& status) { return {status.st_dev, status.st_ino}; }
-
 int open_name(int folder, const std::string& name, std::uint64_t flags, mode_t mode) {
   return open_beneath(folder, name.c_str(), flags | O_NOFOLLOW, mode,
                       RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS);
-}
-
-UniqueFd open_without_links(const std::filesystem::path& folder) {
-  return UniqueFd(
-      open_beneath(AT_FDCWD, folder.c_str(), O_PATH | O_DIRECTORY, 0, RESOLVE_NO_SYMLINKS));
 }
 
 bool is_kernel_file_system(int descriptor) {
@@ -97,54 +83,86 @@ bool is_kernel_file_system(int descriptor) {
   return std::find(kernel.begin(), kernel.end(), static_cast<long>(status.f_type)) != kernel.end();
 }
 
-Walk::Walk(const OpenMount& mount) : mount_(mount) { look_up_denied(); }
-
-void Walk::look_up_denied() {
-  for (const OpenMount::DeniedPath& rule : mount_.denied_) {
-    Denied denied;
-    denied.access = rule.access;
-    UniqueFd folder(::fcntl(mount_.root_.get(), F_DUPFD_CLOEXEC, 0));
-    // The names are those of a path that the person wrote, which links may be in.
-    for (const auto& part : rule.below) {
-      struct stat status{};
-      if (!folder || ::fstat(folder.get(), &status) != 0) {
-        // A folder on the way is missing: nothing is there to be denied yet.
-        denied.folder.reset();
-        break;
-      }
-      denied.folder = id_of(status);
-      denied.ancestors.push_back(id_of(status));
-      denied.name = part.native();
-      folder.reset(open_beneath(folder.get(), part.c_str(), O_PATH, 0, RESOLVE_NO_MAGICLINKS));
-    }
-    struct stat status{};
-    if (folder && ::fstat(folder.get(), &status) == 0) denied.target = id_of(status);
-    denied_.push_back(std::move(denied));
-  }
-}
-
-void Walk::apply_denied(const FileId& folder, std::string_view name, const FileId* target,
-                        policy::Access& access) const {
-  for (const Denied& denied : denied_) {
-    const bool by_place =
-        denied.folder && *denied.folder == folder && equals_ignoring_case(denied.name, name);
-    const bool by_identity = denied.target && target != nullptr && *denied.target == *target;
-    if (!by_place && !by_identity) continue;
-    if (denied.access.read) access.read = false;
-    if (denied.access.write) access.write = false;
-  }
-}
-
-bool Walk::holds_denied(const FileId& id) const {
-  return std::any_of(denied_.begin(), denied_.end(), [&](const Denied& denied) {
-    // Under another name it would be another file to the rule.
-    if (denied.target == id) return true;
-    return std::find(denied.ancestors.begin(), denied.ancestors.end(), id) !=
-           denied.ancestors.end();
-  });
-}
-
 WalkResult<Place> Walk::to(std::string_view path, bool follow, bool may_miss) {
+  steps_.clear();
+  visits_.clear();
+  entered_.clear();
+  last_.reset();
+  auto place = find(path, follow);
+  // Where the rules lie is looked at after the folders of the walk were opened: of what was made
+  // meanwhile, either the walk found nothing or the rules know it.
+  closed_ = mount_.denials_.look(mount_.root_.get());
+  // First, so that what a walk comes to in a closed folder is not told.
+  if (auto allowed = check_way(path); !allowed) {
+    return std::unexpected(std::move(allowed).error());
+  }
+  if (!place) return place;
+  place->access = access_here();
+  if (last_) closed_.apply(*last_, place->access);
+  // The folder of a file that is granted alone is not granted with it.
+  if (!last_ && mount_.is_file()) place->access.write = false;
+  if (!place->target && !may_miss) return std::unexpected(failed(ENOENT));
+  return place;
+}
+
+WalkResult<void> Walk::check_way(std::string_view path) const {
+  for (const std::size_t folder : entered_) {
+    policy::Access access = mount_.mount_.rule.access;
+    closed_.apply(visits_[folder], access);
+    if (access.read || access.write) continue;
+    return std::unexpected(denied(
+        EACCES, "storage.deny", fmt::format("{} is denied by a rule", one_line(path, 200)), false));
+  }
+  return {};
+}
+
+policy::Access Walk::access_here() const {
+  policy::Access access = mount_.mount_.rule.access;
+  for (const Step& step : steps_) {
+    if (step.visit) closed_.apply(visits_[*step.visit], access);
+  }
+  return access;
+}
+
+Visit Walk::visit(const NameIn& at, const UniqueFd& target, const struct stat& status) {
+  Visit visit{at, id_of(status), {}};
+  if (mount_.denials_.may_be_kept(status.st_ino)) {
+    if (auto identity = identity_of(target.get())) visit.identity = *std::move(identity);
+  }
+  return visit;
+}
+
+WalkResult<void> Walk::open_root() {
+  Step root;
+  root.folder.reset(::fcntl(mount_.root_.get(), F_DUPFD_CLOEXEC, 0));
+  struct stat status{};
+  if (!root.folder || ::fstat(root.folder.get(), &status) != 0) {
+    return std::unexpected(failed(errno));
+  }
+  if (status.st_nlink == 0) {
+    return std::unexpected(
+        denied(ENOENT, "storage",
+               fmt::format("the folder granted at {} was removed; another in its place is another "
+                           "folder, which a person has to grant",
+                           mount_.mount_.rule.guest),
+               false));
+  }
+  root.id = id_of(status);
+  steps_.push_back(std::move(root));
+  return {};
+}
+
+WalkResult<Place> Walk::end_at_folder() {
+  // The path ended at a folder that was entered: the root, or what ".." or "." led to.
+  Step& here = steps_.back();
+  struct stat status{};
+  if (::fstat(here.folder.get(), &status) != 0) return std::unexpected(failed(errno));
+  UniqueFd folder(::fcntl(here.folder.get(), F_DUPFD_CLOEXEC, 0));
+  UniqueFd target(::fcntl(here.folder.get(), F_DUPFD_CLOEXEC, 0));
+  return Place{std::move(folder), here.id, {}, std::move(target), status, {}, steps_.size() - 1};
+}
+
+WalkResult<Place> Walk::find(std::string_view path, bool follow) {
   const auto out = [&] {
     return std::unexpected(denied(
         EPERM, "storage",
@@ -153,56 +171,46 @@ WalkResult<Place> Walk::to(std::string_view path, bool follow, bool may_miss) {
   if (path.starts_with('/')) return out();
   std::deque<std::string> names;
   if (const auto error = push_names(path, names)) return std::unexpected(failed(*error));
-
-  std::vector<Step> steps;
-  {
-    Step root;
-    root.folder.reset(::fcntl(mount_.root_.get(), F_DUPFD_CLOEXEC, 0));
-    struct stat status{};
-    if (!root.folder || ::fstat(root.folder.get(), &status) != 0) {
-      return std::unexpected(failed(errno));
-    }
-    root.id = id_of(status);
-    root.access = mount_.mount_.rule.access;
-    steps.push_back(std::move(root));
-  }
+  if (auto opened = open_root(); !opened) return std::unexpected(std::move(opened).error());
   int links = 0;
   while (!names.empty()) {
-    const std::string name = std::move(names.front());
+    std::string name = std::move(names.front());
     names.pop_front();
     if (name == ".") continue;
     if (name == "..") {
-      if (steps.size() == 1) return out();
-      steps.pop_back();
+      if (steps_.size() == 1) return out();
+      steps_.pop_back();
       continue;
     }
-    Step& here = steps.back();
-    if (!mount_.only_.empty() && (steps.size() > 1 || name != mount_.only_)) {
-      return std::unexpected(denied(EACCES, "storage.allow",
-                                    fmt::format("only the file {} is granted", mount_.only_),
-                                    false));
+    const Step& here = steps_.back();
+    if (mount_.is_file()) {
+      if (steps_.size() > 1 || name != mount_.shown_) {
+        return std::unexpected(denied(EACCES, "storage.allow",
+                                      fmt::format("only the file {} is granted", mount_.shown_),
+                                      false));
+      }
+      name = mount_.only_;
     }
     const bool last = names.empty();
-    policy::Access access = here.access;
+    const NameIn at{here.id, name};
     UniqueFd target(open_name(here.folder.get(), name, O_PATH, 0));
     if (!target) {
       const int error = errno;
       if (error != ENOENT || !last) return std::unexpected(failed(error));
-      apply_denied(here.id, name, nullptr, access);
-      if (!may_miss) return std::unexpected(failed(ENOENT));
-      return Place{std::move(here.folder), name, {}, {}, access, steps.size() - 1};
+      last_ = Visit{at, std::nullopt, {}};
+      UniqueFd folder(::fcntl(here.folder.get(), F_DUPFD_CLOEXEC, 0));
+      return Place{std::move(folder), here.id, name, {}, {}, {}, steps_.size() - 1};
     }
     struct stat status{};
     if (::fstat(target.get(), &status) != 0) return std::unexpected(failed(errno));
-    const FileId id = id_of(status);
-    apply_denied(here.id, name, &id, access);
     // The root is none of the kernel's, so only another file system can be.
-    if (id.device != here.id.device && is_kernel_file_system(target.get())) {
+    if (status.st_dev != here.id.device && is_kernel_file_system(target.get())) {
       return std::unexpected(
           denied(EACCES, "storage",
                  fmt::format("{} is the kernel's, and never opened", one_line(path, 200)), false));
     }
     if (S_ISLNK(status.st_mode) && (!last || follow)) {
+      if (mount_.is_file()) return out();
       if (++links > maximum_links) return std::unexpected(failed(ELOOP));
       const auto link = read_link(target.get());
       if (!link) return std::unexpected(failed(errno));
@@ -210,28 +218,20 @@ WalkResult<Place> Walk::to(std::string_view path, bool follow, bool may_miss) {
       if (const auto error = push_names(*link, names)) return std::unexpected(failed(*error));
       continue;
     }
+    Visit visited = visit(at, target, status);
     if (last) {
-      return Place{std::move(here.folder), name, std::move(target), status, access,
-                   steps.size() - 1};
+      last_ = std::move(visited);
+      UniqueFd folder(::fcntl(here.folder.get(), F_DUPFD_CLOEXEC, 0));
+      return Place{std::move(folder), here.id, name, std::move(target), status, {},
+                   steps_.size() - 1};
     }
     if (!S_ISDIR(status.st_mode)) return std::unexpected(failed(ENOTDIR));
-    if (!access.read && !access.write) {
-      return std::unexpected(denied(EACCES, "storage.deny",
-                                    fmt::format("{} is denied by a rule", one_line(path, 200)),
-                                    false));
-    }
-    if (steps.size() >= maximum_depth) return std::unexpected(failed(ENAMETOOLONG));
-    steps.push_back({std::move(target), id, access});
+    if (steps_.size() >= maximum_depth) return std::unexpected(failed(ENAMETOOLONG));
+    entered_.push_back(visits_.size());
+    steps_.push_back({std::move(target), id_of(status), visits_.size()});
+    visits_.push_back(std::move(visited));
   }
-  // The path ended at a folder that was entered: the root, or what ".." or "." led to.
-  Step& here = steps.back();
-  struct stat status{};
-  if (::fstat(here.folder.get(), &status) != 0) return std::unexpected(failed(errno));
-  // The folder of a file that is granted alone is not granted with it.
-  if (!mount_.only_.empty()) here.access.write = false;
-  UniqueFd target(::fcntl(here.folder.get(), F_DUPFD_CLOEXEC, 0));
-  return Place{std::move(here.folder), {}, std::move(target), status, here.access,
-               steps.size() - 1};
+  return end_at_folder();
 }
 
 }  // namespace belljar::host

@@ -9,16 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "host/denials.h"
 #include "host/file_gate.h"
 
 namespace belljar::host {
 
-/// What a file is, whatever its name.
-struct FileId {
-  dev_t device = 0;
-  ino_t inode = 0;
-  friend auto operator<=>(const FileId&, const FileId&) = default;
-};
+/// Folders that lie in each other, at most, in a mount.
+inline constexpr std::size_t maximum_depth = 64;
 
 /// Why a walk ended early: an errno, and a refusal where policy is the reason.
 struct WalkFailure {
@@ -32,6 +29,7 @@ using WalkResult = std::expected<T, WalkFailure>;
 /// Where a path leads: a folder that is open, the last name in it, and what is there.
 struct Place {
   UniqueFd folder;
+  FileId folder_id;
   /// Empty where the path is the mount's root itself.
   std::string name;
   /// What is at the name; nothing where there is nothing.
@@ -46,44 +44,45 @@ struct Place {
 /// Walks paths of one mount. Made for one operation.
 class Walk {
  public:
-  explicit Walk(const OpenMount& mount);
+  explicit Walk(const OpenMount& mount) : mount_(mount) {}
 
   /// Goes to `path`. A link in the last place is followed if `follow`; the last name may be
   /// missing if `may_miss`.
   [[nodiscard]] WalkResult<Place> to(std::string_view path, bool follow, bool may_miss);
 
-  /// Whether what is here is denied, or holds what is: moved, linked or removed, it would take the
-  /// ground from under a deny rule.
-  [[nodiscard]] bool holds_denied(const FileId& id) const;
+  /// How the closed places lay at the end of the last walk.
+  [[nodiscard]] const ClosedNow& closed() const noexcept { return closed_; }
 
  private:
-  /// A deny rule, as it lies at this moment.
-  struct Denied {
-    policy::Access access;
-    /// What is denied, where it exists.
-    std::optional<FileId> target;
-    /// The folder it is in or would be in, and its name there.
-    std::optional<FileId> folder;
-    std::string name;
-    /// Every folder on the way to it.
-    std::vector<FileId> ancestors;
+  [[nodiscard]] WalkResult<Place> find(std::string_view path, bool follow);
+  [[nodiscard]] WalkResult<void> open_root();
+  [[nodiscard]] WalkResult<Place> end_at_folder();
+  /// Whether policy keeps the walk out of a folder that it entered.
+  [[nodiscard]] WalkResult<void> check_way(std::string_view path) const;
+  [[nodiscard]] policy::Access access_here() const;
+  [[nodiscard]] Visit visit(const NameIn& at, const UniqueFd& target, const struct stat& status);
+
+  /// A folder on the way, by its place among the visits; the root is none of them.
+  struct Step {
+    UniqueFd folder;
+    FileId id;
+    std::optional<std::size_t> visit;
   };
 
-  void look_up_denied();
-  void apply_denied(const FileId& folder, std::string_view name, const FileId* target,
-                    policy::Access& access) const;
-
   const OpenMount& mount_;
-  std::vector<Denied> denied_;
+  ClosedNow closed_;
+  std::vector<Step> steps_;
+  std::vector<Visit> visits_;
+  /// Folders among the visits that were entered.
+  std::vector<std::size_t> entered_;
+  /// What the last name is or would be; nothing where the walk ended at a folder on the way.
+  std::optional<Visit> last_;
 };
 
 [[nodiscard]] WalkFailure failed(int error);
 [[nodiscard]] WalkFailure denied(int error, std::string rule, std::string reason, bool write);
-[[nodiscard]] FileId id_of(const struct stat& status);
 /// Opens one name in a folder, following nothing.
 [[nodiscard]] int open_name(int folder, const std::string& name, std::uint64_t flags, mode_t mode);
-/// Opens a folder by its whole path, following no link on the way; nothing where that fails.
-[[nodiscard]] UniqueFd open_without_links(const std::filesystem::path& folder);
 /// Whether a file system shows the kernel's inside instead of files.
 [[nodiscard]] bool is_kernel_file_system(int descriptor);
 

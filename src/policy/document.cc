@@ -23,8 +23,8 @@ enum class Version { wassette, belljar };
 /// Reads one document. Every method refuses what it does not know, with its place.
 class Reader {
  public:
-  Reader(std::string_view file, const std::filesystem::path& folder)
-      : file_(file), folder_(folder) {}
+  Reader(std::string_view file, const std::filesystem::path& folder, const PathExists& exists)
+      : file_(file), folder_(folder), exists_(exists) {}
 
   Result<Document> read(const YamlNode& root) {
     BELLJAR_CHECK(expect_map(root, "a policy"));
@@ -280,6 +280,12 @@ class Reader {
       return {};
     }
     BELLJAR_TRY(rule.host, placed(*uri, host_path(written.substr(5))));
+    if (deny && exists_ && !exists_(rule.host)) {
+      if (const auto meant = meant_otherwise(without_glob(std::string_view(written).substr(5)))) {
+        return at(*uri,
+                  fmt::format("{}; nothing is called that, so this would deny nothing", *meant));
+      }
+    }
     if (!deny && is_kernel_folder(rule.host)) {
       if (version_ == Version::belljar) {
         return at(*uri, fmt::format("{} shows the kernel's inside; it is never opened for a tool",
@@ -306,6 +312,48 @@ class Reader {
     }
     rules.push_back(std::move(rule));
     return {};
+  }
+
+  /// What is wrong with the spelling of a path, and how it is to be written; nothing if it is
+  /// plain.
+  static std::optional<std::string> meant_otherwise(std::string_view path) {
+    const std::string decoded = percent_decoded(path);
+    if (decoded != path) {
+      return fmt::format("names are written as they are, without percent signs: \"fs://{}\"",
+                         one_line(decoded, 200));
+    }
+    if (path.starts_with('~') || path.find('$') != std::string_view::npos) {
+      return "~ and $ stand for themselves; write the whole path, as in \"fs:///home/me/private\"";
+    }
+    if (const auto at = path.find_first_of("?*[]{}\\"); at != std::string_view::npos) {
+      const std::string_view above = path.substr(0, path.rfind('/', at));
+      return fmt::format(
+          "{} stands for itself; name each folder or file, or the folder around them: \"fs://{}\"",
+          path[at], one_line(above.size() < at ? above : ".", 200));
+    }
+    std::string trimmed;
+    for (const std::string_view part : split(path, '/')) {
+      if (part.data() != path.data()) trimmed += '/';
+      trimmed += trim(part);
+    }
+    if (trimmed != path) {
+      return fmt::format("a name in it begins or ends with a blank; without: \"fs://{}\"",
+                         one_line(trimmed, 200));
+    }
+    return std::nullopt;
+  }
+
+  static std::string percent_decoded(std::string_view path) {
+    std::string text;
+    for (std::size_t i = 0; i < path.size(); ++i) {
+      unsigned code = 0;
+      const bool escape =
+          path[i] == '%' && i + 2 < path.size() &&
+          std::from_chars(&path[i + 1], &path[i + 1] + 2, code, 16).ptr == &path[i + 1] + 2;
+      text += escape ? static_cast<char>(code) : path[i];
+      if (escape) i += 2;
+    }
+    return text;
   }
 
   static std::string_view without_glob(std::string_view path) {
@@ -612,6 +660,7 @@ class Reader {
 
   std::string_view file_;
   const std::filesystem::path& folder_;
+  const PathExists& exists_;
   Version version_ = Version::belljar;
   Document document_;
 };
@@ -619,13 +668,15 @@ class Reader {
 }  // namespace
 
 Result<Document> parse_policy(std::string_view text, std::string_view file,
-                              const std::filesystem::path& folder) {
+                              const std::filesystem::path& folder, const PathExists& exists) {
   BELLJAR_TRY(const YamlNode root, read_yaml(text, file));
-  return Reader(file, folder).read(root);
+  return Reader(file, folder, exists).read(root);
 }
 
 Result<Document> parse_manifest(std::string_view text, std::string_view component) {
-  return parse_policy(text, fmt::format("{} (manifest)", component), "/");
+  // What lies in the guest nobody knows yet.
+  const auto exists = [](const std::filesystem::path&) { return false; };
+  return parse_policy(text, fmt::format("{} (manifest)", component), "/", exists);
 }
 
 }  // namespace belljar::policy

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,12 +28,19 @@ struct Access {
 
 /// A folder or file of the host, and where a guest finds it.
 struct StorageRule {
+  /// As it is written; once a person has given it, without links.
   std::filesystem::path host;
   /// Absolute, without a slash at the end; a file of version 1.0 may give a relative one.
   std::string guest;
   Access access;
   /// Files that have more than one name may be opened.
   bool hardlinks = false;
+  /// What lay at `host` when a person gave the rule (see support/host_place.h). A grant without one
+  /// is of nothing and never opened; a denial with one holds wherever that thing goes.
+  std::string identity = {};
+  /// The grant that this is a part of, if a ceiling allows only a folder within it.
+  std::filesystem::path whole = {};
+  std::string whole_identity = {};
   friend bool operator==(const StorageRule&, const StorageRule&) = default;
 };
 
@@ -142,10 +150,18 @@ struct Document {
   std::vector<std::string> warnings;
 };
 
+/// Tells whether something lies at a path.
+using PathExists = std::function<bool(const std::filesystem::path&)>;
+
 /// Reads a policy file. `file` is how errors name it; relative `fs://` paths are relative to
 /// `folder`. Both versions: "1.0" as Wassette's users write it, "1.1" as docs/policy.md defines.
+///
+/// With `exists`, as a person gives the policy, a storage denial is refused that has a spelling
+/// which other programs would read as another path (`%20`, `*`, `~`) and at which nothing lies: it
+/// would deny nothing. A policy that was taken already is read without it.
 [[nodiscard]] Result<Document> parse_policy(std::string_view text, std::string_view file,
-                                            const std::filesystem::path& folder);
+                                            const std::filesystem::path& folder,
+                                            const PathExists& exists = {});
 /// Reads the policy that a component carries: what it says it needs. Its places are the guest's.
 [[nodiscard]] Result<Document> parse_manifest(std::string_view text, std::string_view component);
 

@@ -554,5 +554,37 @@ TEST(WassettePolicies, AreStrictWhereTheirParserWasAndWhereTyposWouldOpenNothing
       << "but an empty map is one there";
 }
 
+TEST(StorageDenials, A86OfNothingTellTheSpellingThatWouldMatch) {
+  const auto read = [](std::string_view path, const PathExists& exists) {
+    return parse_policy(
+        fmt::format(
+            "version: \"1.1\"\npermissions:\n  storage:\n    deny: [{{uri: \"fs://{}\"}}]\n", path),
+        "p.yaml", "/p", exists);
+  };
+  const auto nothing = [](const std::filesystem::path&) { return false; };
+  const auto everything = [](const std::filesystem::path&) { return true; };
+  for (const auto& [path, meant] :
+       {std::pair<std::string_view, std::string_view>{"./my%20secret/x", "\"fs://./my secret/x\""},
+        {"./w/s?b/x", "\"fs://./w\""},
+        {"./w/[s]ub", "\"fs://./w\""},
+        {"./w/{a,b}", "\"fs://./w\""},
+        {"[s]ub", "\"fs://.\""},
+        {"~/x", "the whole path"},
+        {"./$HOME/x", "the whole path"},
+        {"./w/sub ", "\"fs://./w/sub\""},
+        {"./w/ sub/x", "\"fs://./w/sub/x\""},
+        {"./w\\\\sub", "\"fs://.\""}}) {
+    const auto refused = read(path, nothing);
+    ASSERT_FALSE(refused) << path;
+    EXPECT_THAT(refused.error().message(), HasSubstr(meant)) << path;
+    EXPECT_THAT(refused.error().message(), HasSubstr("p.yaml:4:")) << path;
+    EXPECT_TRUE(read(path, everything)) << path << " is there, and called so";
+    EXPECT_TRUE(read(path, {})) << path << ": a policy that was taken already is still read";
+  }
+  for (const char* const plain : {"./w/sub", "./w/50% off", "/srv/a b", "./w/**", "./.env"}) {
+    EXPECT_TRUE(read(plain, nothing)) << plain;
+  }
+}
+
 }  // namespace
 }  // namespace belljar::policy

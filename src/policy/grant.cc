@@ -287,13 +287,14 @@ Result<Grant> parse_grant(std::string_view text, const std::filesystem::path& fo
   BELLJAR_TRY(const Document document,
               in_context(read(kind, value, folder), std::string(name_of(kind))));
   if (kind == GrantKind::storage) BELLJAR_CHECK(check_meant(document.storage.front()));
-  Grant grant{kind, canonical(kind, value, document)};
+  Grant grant{kind, canonical(kind, value, document), {}};
   BELLJAR_CHECK(check_shows_as_it_is(grant.value));
   return grant;
 }
 
 Result<void> apply_grant(Document& document, const Grant& grant) {
-  BELLJAR_TRY(const Document added, read(grant.kind, grant.value, "/"));
+  BELLJAR_TRY(Document added, read(grant.kind, grant.value, "/"));
+  for (StorageRule& rule : added.storage) rule.identity = grant.identity;
   merge(document, added);
   const auto warn = [&](const HostPattern& host) {
     if (const auto note = name_note(host.text())) {

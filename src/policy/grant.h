@@ -24,6 +24,8 @@ enum class GrantKind { storage, network, environment, secret, limit, capability 
 struct Grant {
   GrantKind kind = GrantKind::storage;
   std::string value;
+  /// What lies at the folder of a storage grant; see `StorageRule::identity`.
+  std::string identity = {};
 
   /// `KIND=VALUE`
   [[nodiscard]] std::string text() const;

@@ -8,6 +8,7 @@
 #include "policy/merge.h"
 #include "policy/rules.h"
 #include "policy/summary.h"
+#include "support/host_place.h"
 
 namespace belljar::policy {
 namespace {
@@ -57,6 +58,11 @@ std::vector<StorageRule> within_ceiling(const Document& ceiling, const StorageRu
     if (allowed.host == granted.host || !is_below(allowed.host, granted.host)) continue;
     StorageRule part = granted;
     part.host = allowed.host;
+    part.identity = allowed.identity;
+    if (part.whole.empty()) {
+      part.whole = granted.host;
+      part.whole_identity = granted.identity;
+    }
     part.guest = (place_in_guest(granted) / allowed.host.lexically_relative(granted.host)).native();
     parts.push_back(std::move(part));
   }
@@ -210,7 +216,7 @@ void Snapshot::compile_mounts(const Sources& sources) {
     });
     if (same == mounts_.end()) {
       mounts_.push_back({std::move(rule), std::move(denied_below), std::move(denied_elsewhere)});
-    } else if (same->rule.host == rule.host) {
+    } else if (same->rule.host == rule.host && same->rule.identity == rule.identity) {
       same->rule.access.read = same->rule.access.read || rule.access.read;
       same->rule.access.write = same->rule.access.write || rule.access.write;
       same->rule.hardlinks = same->rule.hardlinks || rule.hardlinks;
@@ -219,6 +225,52 @@ void Snapshot::compile_mounts(const Sources& sources) {
       *same = {std::move(rule), std::move(denied_below), std::move(denied_elsewhere)};
     }
   }
+  hold_each_other();
+}
+
+void Snapshot::hold_each_other() {
+  std::vector<StorageRule> granted;
+  for (const Mount& mount : mounts_) {
+    StorageRule rule{.host = mount.rule.host,
+                     .guest = {},
+                     .access = {},
+                     .hardlinks = false,
+                     .identity = mount.rule.identity};
+    // Of one file the folder is what must stay. Another file may take its name.
+    if (rule.identity.starts_with(file_in)) {
+      rule.host = rule.host.parent_path();
+      rule.identity.erase(0, file_in.size());
+    }
+    granted.push_back(std::move(rule));
+  }
+  for (Mount& mount : mounts_) {
+    for (const StorageRule& rule : granted) {
+      if (rule.host == mount.rule.host || !is_below(rule.host, mount.rule.host)) continue;
+      mount.denied_elsewhere.push_back(rule);
+    }
+  }
+}
+
+std::shared_ptr<const Snapshot> Snapshot::narrowed_by(const Snapshot& newer) const {
+  auto narrowed = std::make_shared<Snapshot>(*this);
+  narrowed->mounts_.clear();
+  for (Mount both : mounts_) {
+    const auto is_same = [&](const Mount& mount) {
+      return mount.rule.host == both.rule.host && mount.rule.identity == both.rule.identity &&
+             mount.rule.guest == both.rule.guest;
+    };
+    const auto found = std::find_if(newer.mounts_.begin(), newer.mounts_.end(), is_same);
+    if (found == newer.mounts_.end()) continue;
+    both.rule.access.read = both.rule.access.read && found->rule.access.read;
+    both.rule.access.write = both.rule.access.write && found->rule.access.write;
+    both.rule.hardlinks = both.rule.hardlinks && found->rule.hardlinks;
+    append(both.denied, found->denied);
+    append(both.denied_elsewhere, found->denied_elsewhere);
+    if (both.rule.access.read || both.rule.access.write) {
+      narrowed->mounts_.push_back(std::move(both));
+    }
+  }
+  return narrowed;
 }
 
 void Snapshot::compile_limits() {

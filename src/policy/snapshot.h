@@ -43,8 +43,11 @@ struct Mount {
   StorageRule rule;
   /// Folders and files below it that stay closed, with the kind of access that is denied.
   std::vector<StorageRule> denied;
-  /// All other denials. By its words none of them meets this folder; through links it may.
+  /// All other denials. By its words none of them meets this folder; through links it may. With
+  /// them, denying nothing, are granted folders that lie within this one, which may not be used to
+  /// take them away.
   std::vector<StorageRule> denied_elsewhere;
+  friend bool operator==(const Mount&, const Mount&) = default;
 };
 
 /// How refusals call what bounds the grants of a component.
@@ -104,6 +107,13 @@ class Snapshot {
   [[nodiscard]] const Limits& limits() const noexcept { return limits_; }
   [[nodiscard]] std::span<const Mount> mounts() const noexcept { return mounts_; }
   [[nodiscard]] std::span<const ClosedMount> closed_mounts() const noexcept { return closed_; }
+  /// Whether both give the same folders, in the same way.
+  [[nodiscard]] bool has_storage_of(const Snapshot& other) const {
+    return mounts_ == other.mounts_;
+  }
+  /// This snapshot with those of its folders that `newer` gives as well, and in them with what both
+  /// allow: for a call that began with this one.
+  [[nodiscard]] std::shared_ptr<const Snapshot> narrowed_by(const Snapshot& newer) const;
   /// The grant of a limit that is as near to `amount` as the bounds allow; nothing where they allow
   /// no more than holds already.
   [[nodiscard]] std::optional<Grant> raise_limit(std::string_view name,
@@ -152,6 +162,8 @@ class Snapshot {
   [[nodiscard]] std::optional<Decision> closed_address(const Address& address) const;
   [[nodiscard]] std::vector<StorageRule> bounded_storage(const Sources& sources);
   void compile_mounts(const Sources& sources);
+  /// Has no mount serve to take another's folder away.
+  void hold_each_other();
   void compile_limits();
 
   std::uint64_t epoch_ = 0;

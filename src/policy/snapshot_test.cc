@@ -588,6 +588,56 @@ TEST(Mounts, NoGrantOpensBelljarsOwnFolders) {
   }
 }
 
+TEST(Mounts, AFolderThatIsGrantedWithinAnotherIsHeldThere) {
+  Document rules = granted({"storage=/w:/w:rw", "storage=/w/reports:/reports:rw",
+                            "storage=/w/sub/conf.json:/conf.json", "storage=/other:/other"});
+  rules.storage[2].identity = "file in somewhere";
+  const auto policy = snapshot(rules);
+  for (const Mount& mount : policy->mounts()) {
+    if (mount.rule.guest != "/w") {
+      EXPECT_THAT(mount.denied_elsewhere, IsEmpty()) << mount.rule.guest;
+      continue;
+    }
+    ASSERT_EQ(mount.denied_elsewhere.size(), 2U);
+    EXPECT_EQ(mount.denied_elsewhere[0].host, "/w/reports");
+    EXPECT_EQ(mount.denied_elsewhere[0].access, Access{}) << "held, and not denied";
+    EXPECT_EQ(mount.denied_elsewhere[1].host, "/w/sub") << "another file may take its name";
+    EXPECT_EQ(mount.denied_elsewhere[1].identity, "somewhere");
+  }
+}
+
+TEST(Mounts, OfOnePlaceTwoIdentitiesAreTwoFolders) {
+  Document rules = granted({"storage=/w:/w:rw", "storage=/w:/w:ro"});
+  rules.storage[0].identity = "before";
+  rules.storage[1].identity = "after";
+  const auto policy = snapshot(rules);
+  ASSERT_EQ(policy->mounts().size(), 1U);
+  EXPECT_EQ(policy->mounts()[0].rule.identity, "after");
+  EXPECT_EQ(policy->mounts()[0].rule.access, (Access{true, false}));
+}
+
+TEST(Mounts, ACallGoesOnWithWhatBothItsSnapshotAndANewerOneAllow) {
+  const auto before = snapshot(
+      document("  storage:\n    allow:\n"
+               "      - {uri: \"fs:///a\", access: [read, write], guest: /a, hardlinks: allow}\n"
+               "      - {uri: \"fs:///b\", access: [read], guest: /b}\n"
+               "    deny: [{uri: \"fs:///a/old\"}]\n"));
+  const auto after =
+      snapshot(document("  storage:\n    allow:\n"
+                        "      - {uri: \"fs:///a\", access: [read], guest: /a}\n"
+                        "      - {uri: \"fs:///c\", access: [read], guest: /c}\n"
+                        "    deny: [{uri: \"fs:///a/new\"}]\n"));
+  EXPECT_TRUE(before->has_storage_of(*before));
+  EXPECT_FALSE(before->has_storage_of(*after));
+  const auto both = before->narrowed_by(*after);
+  ASSERT_EQ(both->mounts().size(), 1U) << "nothing is gained, and what is gone is gone";
+  EXPECT_EQ(both->mounts()[0].rule.access, (Access{true, false}));
+  EXPECT_FALSE(both->mounts()[0].rule.hardlinks);
+  ASSERT_EQ(both->mounts()[0].denied.size(), 2U);
+  EXPECT_EQ(both->mounts()[0].denied[0].host, "/a/old");
+  EXPECT_EQ(both->mounts()[0].denied[1].host, "/a/new");
+}
+
 TEST(NetworkDecisions, ARefusalNamesTheRuleThatRefuses) {
   const auto policy = snapshot(document(
       "  network:\n    allow: [{host: \"*.x.example\"}]\n    deny: [{host: evil.x.example}, {cidr: "

@@ -163,8 +163,12 @@ Result<store::ComponentKey> Administration::find_component(std::string_view text
 }
 
 Result<std::int64_t> Administration::grant(const store::ComponentKey& component,
-                                           const policy::Grant& grant,
+                                           const policy::Grant& given,
                                            const store::GrantScope& scope) {
+  policy::Grant grant = given;
+  if (grant.identity.empty()) {
+    BELLJAR_TRY(grant, store::pin(given));
+  }
   // The record comes first: a permission that holds without a trace is worse than a trace of one
   // that was never given.
   return recorded(
@@ -202,13 +206,15 @@ Result<policy::Document> Administration::approve_policy(const store::ComponentKe
   const auto absolute = std::filesystem::absolute(path, error).lexically_normal();
   BELLJAR_TRY(const std::string text, read_policy_text(absolute));
   // What cannot be read is never approved.
-  BELLJAR_TRY(auto document, policy::parse_policy(text, path.native(), absolute.parent_path()));
-  BELLJAR_CHECK(recorded(
-      audit::RecordKind::policy, component,
-      fmt::format("\"path\":{},\"policy\":\"{}\"", json_string(absolute.native()),
-                  to_hex(sha256(text))),
-      [&] { return grants_.approve_policy(component, absolute.native(), text, grantor_); }));
-  return document;
+  BELLJAR_TRY(auto given, store::read_given_policy(text, path.native(), absolute.parent_path()));
+  BELLJAR_CHECK(recorded(audit::RecordKind::policy, component,
+                         fmt::format("\"path\":{},\"policy\":\"{}\"",
+                                     json_string(absolute.native()), to_hex(sha256(text))),
+                         [&] {
+                           return grants_.approve_policy(component, absolute.native(), text,
+                                                         given.places, grantor_);
+                         }));
+  return std::move(given.document);
 }
 
 Result<void> Administration::keep(const artifact::Reference& reference, std::string_view digest,

@@ -38,7 +38,7 @@ class Administration {
   [[nodiscard]] Result<store::ComponentKey> find_component(std::string_view text) const;
 
   [[nodiscard]] Result<std::int64_t> grant(const store::ComponentKey& component,
-                                           const policy::Grant& grant,
+                                           const policy::Grant& given,
                                            const store::GrantScope& scope);
   /// Takes back one permission by its number; false where there is none.
   [[nodiscard]] Result<bool> revoke(std::int64_t id);

@@ -193,6 +193,12 @@ Result<void> check_databases(const std::filesystem::path& folder) {
     if (!std::filesystem::exists(folder / name, error)) {
       return fail(ErrorCode::invalid_argument, "the backup lacks {}", name);
     }
+    // Before anything in it is run, as opening it for use would.
+    const auto schema = store::Database::check_schema(folder / name, migrations_of(name));
+    if (!schema) {
+      return fail(ErrorCode::invalid_argument, "{} in the backup cannot be used: {}", name,
+                  schema.error().message());
+    }
     BELLJAR_TRY(auto database, store::Database::open(folder / name, migrations_of(name)));
     BELLJAR_TRY(auto check, database->prepare("PRAGMA quick_check(1)"));
     BELLJAR_TRY(const bool row, check.step());

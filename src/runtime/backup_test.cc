@@ -8,6 +8,7 @@
 #include "audit/writer.h"
 #include "runtime/control.h"
 #include "store/components.h"
+#include "store/database.h"
 #include "store/grants.h"
 #include "store/secrets.h"
 #include "testing/manual_clock.h"
@@ -213,6 +214,33 @@ TEST_F(BackupTest, ADamagedArchiveTouchesNothing) {
   }
   EXPECT_FALSE(restore_backup(fresh_, folder_.write("text", "hello"), Replace::yes));
   EXPECT_FALSE(restore_backup(fresh_, folder_ / "missing", Replace::yes));
+}
+
+TEST_F(BackupTest, ATriggerOrViewInAnArchiveTouchesNothing) {
+  const auto there = settings_in(folder_ / "there");
+  fill(there);
+  for (const char* const planted :
+       {"CREATE TRIGGER planted AFTER INSERT ON requests BEGIN UPDATE grants SET revoked_at = "
+        "NULL; "
+        "END",
+        "CREATE VIEW planted AS SELECT * FROM grants", "CREATE TABLE planted (a INTEGER) STRICT",
+        "DROP INDEX grants_by_component", "ALTER TABLE grants ADD COLUMN planted TEXT"}) {
+    const auto from = settings_in(folder_ / "from");
+    std::filesystem::remove_all(folder_ / "from");
+    fill(from);
+    const auto file = folder_ / "planted.tar.gz";
+    std::filesystem::remove(file);
+    {
+      const auto database =
+          *store::Database::open(from.paths.data / "state.db", store::state_migrations());
+      ASSERT_TRUE(database->execute(planted));
+    }
+    ASSERT_TRUE(make_backup(from, file));
+    const auto restored = restore_backup(there, file, Replace::yes);
+    ASSERT_FALSE(restored) << planted;
+    EXPECT_THAT(restored.error().message(), HasSubstr("somebody has put them there")) << planted;
+    EXPECT_EQ(components(there), "weather ");
+  }
 }
 
 TEST_F(BackupTest, AStateOfANewerProgramIsNotTakenIn) {

@@ -10,6 +10,7 @@
 
 #include "policy/merge.h"
 #include "policy/summary.h"
+#include "support/host_place.h"
 #include "support/result.h"
 
 namespace belljar::runtime {
@@ -88,14 +89,29 @@ bool holds(const policy::Document& rule, const policy::Snapshot& snapshot) {
                      });
 }
 
+}  // namespace
+
+std::vector<Hindrance> changed_folders(const policy::Document& granted) {
+  std::vector<Hindrance> found;
+  for (const policy::StorageRule& rule : granted.storage) {
+    const HostPlace now = find_place(rule.host);
+    if (now.identity.empty()) {
+      found.push_back(
+          {rule.host.native() + " is not there", "make the folder, and grant it again"});
+    } else if (now.real != rule.host || now.identity != rule.identity) {
+      found.push_back({rule.host.native() + " is not what was granted, so it stays closed",
+                       "look at it, and grant it again"});
+    }
+  }
+  return found;
+}
+
+namespace {
+
 void find_what_is_missing(const policy::Document& granted,
                           std::span<const store::Secrets::Entry> secrets,
                           std::vector<Hindrance>& found) {
-  for (const policy::StorageRule& rule : granted.storage) {
-    std::error_code error;
-    if (std::filesystem::exists(rule.host, error)) continue;
-    found.push_back({rule.host.native() + " is not there", "make the folder"});
-  }
+  for (Hindrance& hindrance : changed_folders(granted)) found.push_back(std::move(hindrance));
   for (const policy::SecretRule& rule : granted.secrets) {
     if (std::any_of(secrets.begin(), secrets.end(),
                     [&](const auto& secret) { return secret.name == rule.name; })) {

@@ -35,6 +35,9 @@ struct Hindrance {
   std::string remedy;
 };
 
+/// Granted folders that are gone, or that another folder or a link has taken the place of.
+[[nodiscard]] std::vector<Hindrance> changed_folders(const policy::Document& granted);
+
 /// What keeps rules of a policy or grant from being of use: folders that are not there, secrets
 /// that are not set, bounds that allow less. Raw sockets and ranges of addresses are not looked at.
 [[nodiscard]] std::vector<Hindrance> hindrances(const policy::Document& granted,

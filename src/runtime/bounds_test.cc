@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "store/pinned_places.h"
+
 namespace belljar::runtime {
 namespace {
 
@@ -10,8 +12,9 @@ using testing::ElementsAre;
 using testing::IsEmpty;
 
 policy::Document document(const std::string& permissions) {
-  return policy::parse_policy("version: \"1.1\"\npermissions:\n" + permissions, "test", "/")
-      .value();
+  return store::read_given_policy("version: \"1.1\"\npermissions:\n" + permissions, "test", "/")
+      .value()
+      .document;
 }
 
 std::vector<std::string> problems(const policy::Document& granted, const policy::Sources& bounds) {

@@ -239,8 +239,7 @@ class Examination {
     const auto approved = store::Grants(state).policy(key);
     if (!approved || !*approved) return;
     const store::StoredPolicy& policy = **approved;
-    const auto document = policy::parse_policy(policy.text, policy.path,
-                                               std::filesystem::path(policy.path).parent_path());
+    const auto document = policy.document();
     if (!document) return problem("policies", document.error().describe(), {});
     const auto now = read_policy_text(policy.path);
     if (now && *now != policy.text) {

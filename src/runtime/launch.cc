@@ -7,6 +7,7 @@
 #include "engine/engine.h"
 #include "engine/library.h"
 #include "host/confinement.h"
+#include "store/pinned_places.h"
 #include "support/crypto.h"
 #include "support/file.h"
 #include "support/result.h"
@@ -70,7 +71,8 @@ Result<policy::Document> read_policy_file(const std::filesystem::path& path) {
   std::error_code error;
   const auto absolute = std::filesystem::absolute(path, error).lexically_normal();
   BELLJAR_TRY(const std::string text, read_policy_text(absolute));
-  return policy::parse_policy(text, path.native(), absolute.parent_path());
+  BELLJAR_TRY(auto given, store::read_given_policy(text, path.native(), absolute.parent_path()));
+  return std::move(given.document);
 }
 
 Result<Launched> launch(const Settings& settings, LaunchOptions options) {

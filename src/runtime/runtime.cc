@@ -8,6 +8,7 @@
 #include "policy/grant.h"
 #include "runtime/core.h"
 #include "runtime/launch.h"
+#include "store/pinned_places.h"
 #include "support/crypto.h"
 #include "support/result.h"
 
@@ -35,14 +36,16 @@ class CoreRuntime final : public Runtime {
     BELLJAR_TRY(load.reference, artifact::parse_reference(text));
     std::vector<policy::Document>& documents = load.grants.documents;
     if (!options.policy.empty()) {
-      BELLJAR_TRY(documents.emplace_back(),
-                  policy::parse_policy(options.policy, "policy", options.policy_folder));
+      BELLJAR_TRY(auto given,
+                  store::read_given_policy(options.policy, "policy", options.policy_folder));
+      documents.push_back(std::move(given.document));
     }
     policy::Document single;
     for (const std::string& grant_text : options.grants) {
       std::error_code error;
-      BELLJAR_TRY(const policy::Grant grant,
+      BELLJAR_TRY(policy::Grant grant,
                   policy::parse_grant(grant_text, std::filesystem::current_path(error)));
+      BELLJAR_TRY(grant, store::pin(std::move(grant)));
       BELLJAR_CHECK(policy::apply_grant(single, grant));
     }
     documents.push_back(std::move(single));
@@ -104,8 +107,8 @@ Result<std::unique_ptr<Runtime>> Runtime::create(Options options) {
   }
   core.capabilities = std::move(options.capabilities);
   if (!options.ceiling.empty()) {
-    BELLJAR_TRY(core.ceilings.emplace_back(),
-                policy::parse_policy(options.ceiling, "ceiling", "/"));
+    BELLJAR_TRY(auto given, store::read_given_policy(options.ceiling, "ceiling", "/"));
+    core.ceilings.push_back(std::move(given.document));
   }
   core.session = to_hex(random_bytes<8>());
   core.role = "library";

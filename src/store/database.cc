@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <utility>
+#include <vector>
 
 #include "support/file.h"
 #include "support/result.h"
@@ -161,7 +162,7 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& pa
     ready = failed(connection, doing());
   } else {
     sqlite3_extended_result_codes(connection, 1);
-    sqlite3_busy_timeout(connection, static_cast<int>(busy_time.count()));
+    database->wait_for_others(busy_time);
     if (mode == Mode::read_write) {
       // The write-ahead log stays when the last process closes the database. To fold it in and to
       // make another costs five waits for the disk, to read a short one next time costs none.
@@ -183,6 +184,46 @@ Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& pa
   return database;
 }
 
+Result<void> Database::check_schema(const std::filesystem::path& path,
+                                    std::span<const std::string_view> migrations) {
+  const auto open_raw = [](const char* name, int flags) {
+    sqlite3* connection = nullptr;
+    // A failure to open is what the first statement reports.
+    static_cast<void>(sqlite3_open_v2(name, &connection, flags | SQLITE_OPEN_NOMUTEX, nullptr));
+    return std::unique_ptr<Database>(new Database(connection));
+  };
+  const auto objects = [](Database& database) -> Result<std::vector<std::string>> {
+    BELLJAR_TRY(Statement rows,
+                database.prepare("SELECT type || ' ' || name || ' ' || tbl_name || ' ' || "
+                                 "ifnull(sql, '') FROM sqlite_master ORDER BY 1"));
+    std::vector<std::string> found;
+    while (true) {
+      BELLJAR_TRY(const bool row, rows.step());
+      if (!row) return found;
+      found.push_back(rows.text(0));
+    }
+  };
+  const auto given = open_raw(path.c_str(), SQLITE_OPEN_READONLY | SQLITE_OPEN_NOFOLLOW);
+  BELLJAR_TRY(Statement version, given->prepare("PRAGMA user_version"));
+  BELLJAR_CHECK(version.step());
+  // One of a newer program is refused when it is opened.
+  if (version.number(0) > static_cast<std::int64_t>(migrations.size())) return {};
+  if (version.number(0) < 1) return fail(ErrorCode::storage, "it holds nothing of Belljar's");
+  const auto model = open_raw(":memory:", SQLITE_OPEN_READWRITE);
+  for (const std::string_view migration :
+       migrations.first(static_cast<std::size_t>(version.number(0)))) {
+    BELLJAR_CHECK(model->execute(migration));
+  }
+  BELLJAR_TRY(const auto found, objects(*given));
+  BELLJAR_TRY(const auto expected, objects(*model));
+  if (found != expected) {
+    return fail(ErrorCode::storage,
+                "it holds other tables, views or triggers than Belljar makes: somebody has put "
+                "them there");
+  }
+  return {};
+}
+
 Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v2(connection_.get(), sql.data(), static_cast<int>(sql.size()),
@@ -199,8 +240,9 @@ Result<void> Database::execute(std::string_view sql) {
   return {};
 }
 
-void Database::wait_for_others(std::chrono::milliseconds time) {
+std::chrono::milliseconds Database::wait_for_others(std::chrono::milliseconds time) {
   sqlite3_busy_timeout(connection_.get(), static_cast<int>(time.count()));
+  return std::exchange(patience_, time);
 }
 
 Result<void> Database::use_write_ahead_log() {

@@ -77,11 +77,18 @@ class Database {
       const std::filesystem::path& path, std::span<const std::string_view> migrations,
       Mode mode = Mode::read_write);
 
+  /// Whether a database holds the tables and indexes of its schema version, as the migrations make
+  /// them, and nothing else: no trigger or view, which would act with what is read or written
+  /// later. Nothing is changed in it, and nothing that it holds is run. One with a newer schema is
+  /// for `open` to refuse.
+  [[nodiscard]] static Result<void> check_schema(const std::filesystem::path& path,
+                                                 std::span<const std::string_view> migrations);
+
   [[nodiscard]] Result<Statement> prepare(std::string_view sql);
   [[nodiscard]] Result<void> execute(std::string_view sql);
   /// How long statements wait for another process's transaction from now on; ten seconds until
-  /// this is called.
-  void wait_for_others(std::chrono::milliseconds time);
+  /// this is called. Returns how long they did before.
+  std::chrono::milliseconds wait_for_others(std::chrono::milliseconds time);
 
   [[nodiscard]] std::unique_lock<std::mutex> lock() { return std::unique_lock(mutex_); }
 
@@ -94,6 +101,7 @@ class Database {
   [[nodiscard]] Result<void> migrate(std::span<const std::string_view> migrations, Mode mode);
 
   std::unique_ptr<sqlite3, Close> connection_;
+  std::chrono::milliseconds patience_{0};
   std::mutex mutex_;
 };
 

@@ -25,7 +25,7 @@ std::optional<std::int64_t> to_number(const std::optional<WallTime>& time) {
 
 constexpr std::string_view grant_columns =
     "id, component, digest, kind, value, expires_at, session, uses_left, granted_at, granted_by, "
-    "channel";
+    "channel, identity";
 
 Result<StoredGrant> read_grant(const Statement& row) {
   StoredGrant grant;
@@ -38,6 +38,7 @@ Result<StoredGrant> read_grant(const Statement& row) {
   grant.scope.uses = row.optional_number(7);
   grant.granted_at = to_time(row.number(8));
   grant.by = {row.text(9), row.text(10)};
+  grant.grant.identity = row.text(11);
   return grant;
 }
 
@@ -134,9 +135,16 @@ Result<std::int64_t> count_requests(Database& database, const std::string& compo
 
 }  // namespace
 
-Result<std::int64_t> Grants::add(const ComponentKey& component, const policy::Grant& grant,
+Result<std::int64_t> Grants::add(const ComponentKey& component, const policy::Grant& given,
                                  const GrantScope& scope, const Grantor& by) {
-  BELLJAR_TRY(const auto answered, answered_by(grant));
+  policy::Grant grant = given;
+  // Whoever looked at the folder already has shown what they saw.
+  if (grant.identity.empty()) {
+    BELLJAR_TRY(grant, pin(given));
+  }
+  BELLJAR_TRY(auto answered, answered_by(given));
+  BELLJAR_TRY(const auto answered_too, answered_by(grant));
+  answered.insert(answered.end(), answered_too.begin(), answered_too.end());
   Database& database = state_.database();
   std::int64_t id = 0;
   {
@@ -152,12 +160,12 @@ Result<std::int64_t> Grants::add(const ComponentKey& component, const policy::Gr
     BELLJAR_CHECK(replace.run());
     BELLJAR_TRY(Statement insert,
                 database.prepare("INSERT INTO grants (component, digest, kind, value, expires_at, "
-                                 "session, uses_left, granted_at, granted_by, channel) "
-                                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"));
+                                 "session, uses_left, granted_at, granted_by, channel, identity) "
+                                 "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id"));
     insert.bind(component.name).bind(component.digest).bind(name_of(grant.kind)).bind(grant.value);
     insert.bind_optional(to_number(scope.until)).bind_optional(scope.session);
     insert.bind_optional(scope.uses);
-    insert.bind(now).bind(by.who).bind(by.channel);
+    insert.bind(now).bind(by.who).bind(by.channel).bind(grant.identity);
     BELLJAR_CHECK(insert.step());
     id = insert.number(0);
     insert.reset();
@@ -217,16 +225,17 @@ Result<void> Grants::carry_over(const ComponentKey& from, const ComponentKey& to
     const auto lock = database.lock();
     BELLJAR_TRY(Transaction transaction, Transaction::begin(database));
     BELLJAR_TRY(Statement grants,
-                database.prepare("INSERT INTO grants (component, digest, kind, value, expires_at, "
-                                 "session, uses_left, granted_at, granted_by, channel) SELECT "
-                                 "component, ?, kind, value, expires_at, session, uses_left, "
-                                 "granted_at, granted_by, channel FROM grants WHERE component = ? "
-                                 "AND digest = ? AND revoked_at IS NULL"));
+                database.prepare(
+                    "INSERT INTO grants (component, digest, kind, value, expires_at, "
+                    "session, uses_left, granted_at, granted_by, channel, identity) "
+                    "SELECT component, ?, kind, value, expires_at, session, uses_left, "
+                    "granted_at, granted_by, channel, identity FROM grants WHERE component = ? "
+                    "AND digest = ? AND revoked_at IS NULL"));
     BELLJAR_CHECK(grants.bind(to.digest).bind(from.name).bind(from.digest).run());
     BELLJAR_TRY(Statement policies,
                 database.prepare("INSERT OR REPLACE INTO policies SELECT component, ?, "
-                                 "policy_digest, path, text, approved_at, approved_by, channel "
-                                 "FROM policies WHERE component = ? AND digest = ?"));
+                                 "policy_digest, path, text, approved_at, approved_by, channel, "
+                                 "places FROM policies WHERE component = ? AND digest = ?"));
     BELLJAR_CHECK(policies.bind(to.digest).bind(from.name).bind(from.digest).run());
     BELLJAR_CHECK(transaction.commit());
   }
@@ -253,6 +262,23 @@ Result<void> Grants::retire(const ComponentKey& component) {
   return {};
 }
 
+void Grants::note_ended(std::int64_t now) const {
+  Database& database = state_.database();
+  auto ended =
+      database.prepare("SELECT 1 FROM grants WHERE revoked_at IS NULL AND expires_at <= ? LIMIT 1");
+  if (!ended) return;
+  const auto some = ended->bind(now).step();
+  if (!some || !*some) return;
+  ended->reset();
+  auto note = database.prepare(
+      "UPDATE grants SET revoked_at = ?1 WHERE revoked_at IS NULL AND expires_at <= ?1");
+  // Who cannot write finds it ended all the same, and the next who looks notes it. Nobody waits for
+  // another process's transaction only to note it.
+  const auto patience = database.wait_for_others(std::chrono::milliseconds(0));
+  if (note) static_cast<void>(note->bind(now).run());
+  database.wait_for_others(patience);
+}
+
 Result<std::vector<StoredGrant>> Grants::list(const std::optional<ComponentKey>& component,
                                               std::span<const std::int64_t> claimed) const {
   Database& database = state_.database();
@@ -264,8 +290,10 @@ Result<std::vector<StoredGrant>> Grants::list(const std::optional<ComponentKey>&
           "SELECT {} FROM grants WHERE {} revoked_at IS NULL AND (expires_at IS NULL OR "
           "expires_at > ?) AND (uses_left IS NULL OR uses_left > 0 OR id IN ({})) ORDER BY id",
           grant_columns, where, fmt::join(claimed, ", "))));
+  const std::int64_t now = to_number(state_.clock().now());
+  note_ended(now);
   if (component) rows.bind(component->name).bind(component->digest);
-  rows.bind(to_number(state_.clock().now()));
+  rows.bind(now);
   std::vector<StoredGrant> grants;
   while (true) {
     BELLJAR_TRY(const bool row, rows.step());
@@ -276,13 +304,23 @@ Result<std::vector<StoredGrant>> Grants::list(const std::optional<ComponentKey>&
 
 Result<void> Grants::approve_policy(const ComponentKey& component, std::string_view path,
                                     std::string_view text, const Grantor& by) {
+  const std::filesystem::path file(path);
+  BELLJAR_TRY(const policy::Document document,
+              policy::parse_policy(text, path, file.parent_path()));
+  return approve_policy(component, path, text, find_places(document), by);
+}
+
+Result<void> Grants::approve_policy(const ComponentKey& component, std::string_view path,
+                                    std::string_view text, const std::vector<PinnedPlace>& places,
+                                    const Grantor& by) {
   {
     const auto lock = state_.database().lock();
     BELLJAR_TRY(Statement insert, state_.database().prepare(
                                       "INSERT OR REPLACE INTO policies VALUES (?, ?, ?, ?, ?, ?, "
-                                      "?, ?)"));
+                                      "?, ?, ?)"));
     insert.bind(component.name).bind(component.digest).bind(to_hex(sha256(text))).bind(path);
     insert.bind(text).bind(to_number(state_.clock().now())).bind(by.who).bind(by.channel);
+    insert.bind(to_text(places));
     BELLJAR_CHECK(insert.run());
   }
   state_.epoch().advance();
@@ -291,18 +329,28 @@ Result<void> Grants::approve_policy(const ComponentKey& component, std::string_v
 
 Result<std::optional<StoredPolicy>> Grants::policy(const ComponentKey& component) const {
   const auto lock = state_.database().lock();
-  BELLJAR_TRY(Statement row, state_.database().prepare(
-                                 "SELECT policy_digest, path, text, approved_at, approved_by, "
-                                 "channel FROM policies WHERE component = ? AND digest = ?"));
+  BELLJAR_TRY(Statement row,
+              state_.database().prepare(
+                  "SELECT policy_digest, path, text, approved_at, approved_by, "
+                  "channel, places FROM policies WHERE component = ? AND digest = ?"));
   row.bind(component.name).bind(component.digest);
   BELLJAR_TRY(const bool found, row.step());
   if (!found) return std::nullopt;
+  BELLJAR_TRY(auto places, places_from_text(row.text(6)));
   return StoredPolicy{.component = component,
                       .policy_digest = row.text(0),
                       .path = row.text(1),
                       .text = row.text(2),
                       .approved_at = to_time(row.number(3)),
-                      .by = {row.text(4), row.text(5)}};
+                      .by = {row.text(4), row.text(5)},
+                      .places = std::move(places)};
+}
+
+Result<policy::Document> StoredPolicy::document() const {
+  BELLJAR_TRY(auto document,
+              policy::parse_policy(text, path, std::filesystem::path(path).parent_path()));
+  apply_places(document, places);
+  return document;
 }
 
 Result<Grants::Effective> Grants::effective(const ComponentKey& component, std::string_view session,
@@ -312,9 +360,7 @@ Result<Grants::Effective> Grants::effective(const ComponentKey& component, std::
   effective.epoch = state_.epoch().value();
   BELLJAR_TRY(const auto approved, policy(component));
   if (approved) {
-    const std::filesystem::path path(approved->path);
-    BELLJAR_TRY(effective.documents.emplace_back(),
-                policy::parse_policy(approved->text, approved->path, path.parent_path()));
+    BELLJAR_TRY(effective.documents.emplace_back(), approved->document());
   }
   BELLJAR_TRY(const auto grants, list(component, claimed));
   policy::Document granted;

@@ -11,6 +11,7 @@
 #include "belljar/error.h"
 #include "policy/document.h"
 #include "policy/grant.h"
+#include "store/pinned_places.h"
 #include "store/state.h"
 
 namespace belljar::store {
@@ -55,6 +56,11 @@ struct StoredPolicy {
   std::string text;
   WallTime approved_at;
   Grantor by;
+  /// What its paths led to at that moment.
+  std::vector<PinnedPlace> places;
+
+  /// Its rules, pinned to those places.
+  [[nodiscard]] Result<policy::Document> document() const;
 };
 
 /// A permission that was asked for or missed.
@@ -93,9 +99,9 @@ class Grants {
  public:
   explicit Grants(State& state) : state_(state) {}
 
-  /// Gives a permission and gives its number. A grant that is there already is replaced, unless it
-  /// is for another session.
-  [[nodiscard]] Result<std::int64_t> add(const ComponentKey& component, const policy::Grant& grant,
+  /// Gives a permission and returns its number. A grant that is there already is replaced, unless
+  /// it is for another session. A folder that nobody has looked at yet (`pin`) is looked at now.
+  [[nodiscard]] Result<std::int64_t> add(const ComponentKey& component, const policy::Grant& given,
                                          const GrantScope& scope, const Grantor& by);
   /// Takes one permission back; false where there is none of this number.
   [[nodiscard]] Result<bool> revoke(std::int64_t id);
@@ -115,6 +121,11 @@ class Grants {
 
   [[nodiscard]] Result<void> approve_policy(const ComponentKey& component, std::string_view path,
                                             std::string_view text, const Grantor& by);
+  /// With what a person was shown that its paths lead to.
+  [[nodiscard]] Result<void> approve_policy(const ComponentKey& component, std::string_view path,
+                                            std::string_view text,
+                                            const std::vector<PinnedPlace>& places,
+                                            const Grantor& by);
   [[nodiscard]] Result<std::optional<StoredPolicy>> policy(const ComponentKey& component) const;
 
   /// Everything that holds for a component in the server with this session id.
@@ -149,6 +160,9 @@ class Grants {
   [[nodiscard]] Result<std::optional<EndedRequest>> ended_request(std::string_view id) const;
 
  private:
+  /// Notes which grants have ended: they stay so if the clock is set back. Under the lock.
+  void note_ended(std::int64_t now) const;
+
   State& state_;
 };
 

@@ -1,9 +1,11 @@
 #include "store/grants.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "policy/snapshot.h"
+#include "support/host_place.h"
 #include "testing/child_process.h"
 #include "testing/manual_clock.h"
 #include "testing/temporary_folder.h"
@@ -247,7 +249,7 @@ TEST_F(GrantsTest, AnApprovedPolicyHoldsAsItWasWhenItWasApproved) {
 }
 
 TEST_F(GrantsTest, APolicyThatWasDamagedInTheStoreIsAnErrorAndNotAnEmptyPolicy) {
-  ASSERT_TRUE(grants_->approve_policy(weather, "/p/p.yaml", "version: [", {"me", "t"}));
+  ASSERT_TRUE(grants_->approve_policy(weather, "/p/p.yaml", "version: [", {}, {"me", "t"}));
   const auto effective = grants_->effective(weather, "s1");
   ASSERT_FALSE(effective);
   EXPECT_THAT(effective.error().message(), HasSubstr("/p/p.yaml:1:"));
@@ -269,6 +271,74 @@ TEST_F(GrantsTest, AnUpgradeCarriesOverWhatAPersonGaveAndNotWhatWasTakenBack) {
   EXPECT_EQ(*grants_->policy(weather), std::nullopt);
   EXPECT_THAT(hosts("s1", fresh), ElementsAre("kept.example"));
   EXPECT_THAT(hosts("s1", {"other", "aaaa"}), ElementsAre("other.example"));
+}
+
+// Folders.
+
+TEST_F(GrantsTest, AGrantKeepsTheFolderThatItsLinksLedTo) {
+  folder_.make_folder("real");
+  std::filesystem::create_directory_symlink("real", folder_ / "link");
+  const auto real = std::filesystem::canonical(folder_ / "real");
+  give(fmt::format("storage={}:/data:rw", (folder_ / "link").native()));
+  const auto rule = [&] { return grants_->effective(weather, "s1")->documents.back().storage[0]; };
+  EXPECT_EQ(rule().host, real);
+  EXPECT_EQ(rule().identity, find_target(real).identity);
+  // What happens to the link, or to the folder, does not change what was granted.
+  std::filesystem::remove(folder_ / "link");
+  std::filesystem::create_directory_symlink("/", folder_ / "link");
+  const std::string before = rule().identity;
+  std::filesystem::rename(real, folder_ / "moved");
+  folder_.make_folder("real");
+  EXPECT_EQ(rule().identity, before);
+  EXPECT_EQ((*grants_->list(weather))[0].grant.value, real.native() + ":/data:rw");
+}
+
+TEST_F(GrantsTest, AnApprovedPolicyKeepsWhatItsPathsLedTo) {
+  folder_.make_folder("project/real/private");
+  std::filesystem::create_directory_symlink("real", folder_ / "project/data");
+  const auto file = (folder_ / "project/policy.yaml").native();
+  const auto real = std::filesystem::canonical(folder_ / "project/real");
+  ASSERT_TRUE(grants_->approve_policy(
+      weather, file,
+      "version: \"1.1\"\npermissions:\n  storage:\n    allow: [{uri: \"fs://./data\", access: "
+      "[read]}, {uri: \"fs://./later\", access: [read]}]\n    deny: [{uri: "
+      "\"fs://./data/private\"}]\n",
+      {"me", "t"}));
+  const std::string identity = find_target(real).identity;
+  std::filesystem::remove(folder_ / "project/data");
+  std::filesystem::create_directory_symlink("/", folder_ / "project/data");
+  folder_.make_folder("project/later");
+  const auto effective = *grants_->effective(weather, "s1");
+  const policy::Document& document = effective.documents.front();
+  ASSERT_EQ(document.storage.size(), 2U);
+  EXPECT_EQ(document.storage[0].host, real);
+  EXPECT_EQ(document.storage[0].guest, "/data");
+  EXPECT_EQ(document.storage[0].identity, identity);
+  EXPECT_EQ(document.storage[1].identity, "") << "nobody has seen the folder that is there now";
+  // The denial by its own words, and where they led to.
+  ASSERT_EQ(document.storage_denied.size(), 2U);
+  EXPECT_EQ(document.storage_denied[0].host, folder_ / "project/data/private");
+  EXPECT_EQ(document.storage_denied[1].host, real / "private");
+  EXPECT_EQ(document.storage_denied[1].identity, find_target(real / "private").identity);
+}
+
+TEST_F(GrantsTest, AFolderThatIsNotThereIsNotGranted) {
+  const auto id =
+      grants_->add(weather, grant(fmt::format("storage={}:/data", (folder_ / "none").native())), {},
+                   {"me", "t"});
+  ASSERT_FALSE(id);
+  EXPECT_THAT(id.error().message(), HasSubstr("make it first"));
+}
+
+TEST_F(GrantsTest, AGrantThatHasEndedStaysEndedWhenTheClockIsSetBack) {
+  const WallTime end = clock_.now() + std::chrono::hours(1);
+  give("network=api.example", {.until = end, .session = {}, .uses = {}});
+  clock_.advance(std::chrono::hours(2));
+  EXPECT_THAT(hosts(), IsEmpty());
+  clock_.advance(-std::chrono::hours(2));
+  EXPECT_THAT(hosts(), IsEmpty());
+  open();
+  EXPECT_THAT(hosts(), IsEmpty()) << "nor for another process";
 }
 
 // Requests.
@@ -306,10 +376,12 @@ TEST_F(GrantsTest, GrantingAFolderSettlesTheWishThatCouldNotNameIt) {
   };
   wish(policy::unknown_folder, false);
   wish(policy::unknown_folder, true);
-  give("storage=/srv/data:/data");
+  const std::string data = (folder_ / "stuff").native();
+  folder_.make_folder("stuff");
+  give(fmt::format("storage={}:/data", data));
   ASSERT_EQ(grants_->requests()->size(), 1U) << "it wants to write as well";
   wish(policy::unknown_folder, false);
-  give("storage=/srv/data:/data:rw");
+  give(fmt::format("storage={}:/data:rw", data));
   EXPECT_THAT(*grants_->requests(), IsEmpty());
 }
 

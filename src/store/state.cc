@@ -16,7 +16,7 @@ namespace belljar::store {
 namespace {
 
 /// Each entry leads to the next version; entries are never changed once released.
-constexpr std::array<std::string_view, 2> migrations{R"sql(
+constexpr std::array<std::string_view, 3> migrations{R"sql(
 CREATE TABLE components (
   name TEXT PRIMARY KEY,
   reference TEXT NOT NULL,
@@ -85,6 +85,12 @@ CREATE TABLE ended_requests (
   ended_at INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX ended_requests_by_component ON ended_requests (component, ended_at);
+)sql",
+                                                     R"sql(
+-- What lay at a granted folder when a person granted it. A grant without is of nothing.
+ALTER TABLE grants ADD COLUMN identity TEXT NOT NULL DEFAULT '';
+-- The same for each path of a policy, as JSON.
+ALTER TABLE policies ADD COLUMN places TEXT NOT NULL DEFAULT '[]';
 )sql"};
 
 }  // namespace

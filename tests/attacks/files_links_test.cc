@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "file_attack.h"
+#include "host/testing/pinned_mount.h"
 #include "host/testing/race.h"
 
 namespace belljar::attacks {
@@ -95,7 +96,7 @@ TEST_F(A30, AMillionTriesToSwapAFileOrAFolderWinNothing) {
   grant.rule.host = folder() / "race/granted";
   grant.rule.guest = "/data";
   grant.rule.access = {.read = true, .write = true};
-  const auto mount = host::OpenMount::open(grant);
+  const auto mount = host::OpenMount::open(host::testing::pinned(grant));
   ASSERT_TRUE(mount);
   for (const auto& [name, path] :
        {std::pair<std::string, std::string>{"file", "file"}, {"folder", "folder/file"}}) {

@@ -88,20 +88,47 @@ def test_a_policy_check_tells_what_is_denied_and_limited(home: Home) -> None:
 def test_load_says_what_it_gave(home: Home) -> None:
     policy = home.folder / "policy.yaml"
     policy.write_text('version: "1.1"\npermissions:\n  environment: {allow: [{key: TZ}]}\n')
-    loaded = home.run("load", TEXT, "--policy", policy, "--grant", "storage=/none-such:/data")
-    assert loaded.out.endswith("It may:\n  storage /none-such at /data (read)\n  environment TZ\n")
-    assert "/none-such is not there yet" in loaded.error
+    data = home.folder / "data of mine"
+    data.mkdir()
+    loaded = home.run("load", TEXT, "--policy", policy, "--grant", f"storage={data}:/data")
+    assert loaded.out.endswith(f"It may:\n  storage {data} at /data (read)\n  environment TZ\n")
+    missing = home.run("load", TEXT, "--grant", "storage=/none-such:/data")
+    assert missing.status != DONE
+    assert "there is no /none-such" in missing.error
+
+
+def test_a_grant_is_of_the_folder_that_a_link_leads_to(home: Home) -> None:
+    home.run("load", TEXT)
+    real, other = home.folder / "real", home.folder / "other"
+    real.mkdir()
+    other.mkdir()
+    link = home.folder / "link"
+    link.symlink_to("real")
+    granted = home.run("grant", "text-tools", f"storage={link}:/data")
+    assert f"storage={real}:/data" in granted.out, "the real folder is what a person is shown"
+    link.unlink()
+    link.symlink_to("other")
+    assert f"storage {real} at /data" in home.run("policy", "show", "text-tools").out
+    real.rmdir()
+    real.symlink_to("other")
+    assert f"{real} is not what was granted" in home.run("policy", "show", "text-tools").out
 
 
 def test_a_grant_that_is_of_no_use_says_so(home: Home) -> None:
     home.run("load", TEXT)
     gone = home.folder / "gone"
-    assert f"{gone} is not there yet" in home.run("grant", "text-tools", f"storage={gone}").error
+    refused = home.run("grant", "text-tools", f"storage={gone}")
+    assert refused.status == USAGE and f"there is no {gone}" in refused.error
     secret = home.run("grant", "text-tools", "secret=key@api.example:bearer")
     assert "the secret key is not set yet" in secret.error
     own = home.run("grant", "text-tools", f"storage={home.folder / 'data'}:/state:rw")
     assert "Belljar does not allow all of storage" in own.error
-    assert "is not there" in home.run("doctor").out
+    home.run("grant", "text-tools", f"storage={STATS.parent}:/{STATS.parent.name}")
+    folder = home.folder / "folder"
+    folder.mkdir()
+    home.run("grant", "text-tools", f"storage={folder}")
+    folder.rmdir()
+    assert f"{folder} is not there" in home.run("doctor").out
 
 
 def with_manifest(component: Path, *manifests: str) -> bytes:

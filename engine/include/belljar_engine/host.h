@@ -39,8 +39,9 @@ class HttpTransfer {
 class Host {
  public:
   virtual ~Host() = default;
-  virtual bool grants_changed() const noexcept = 0;
-  virtual bool still_granted() const noexcept = 0;
+  virtual std::uint64_t grants_epoch() const noexcept = 0;
+  virtual bool still_granted(const FileRequest& opened, std::uint64_t device,
+                             std::uint64_t inode) const noexcept = 0;
   virtual rust::Vec<Preopen> preopens() const noexcept = 0;
   virtual rust::Vec<Variable> environment() const noexcept = 0;
   virtual rust::Vec<rust::String> arguments() const noexcept = 0;

@@ -1,6 +1,6 @@
 //! An open file: reads that never wait for a disk on a guest's thread, and counted writes.
 
-use super::{Files, HandleCount, OpenHow, error};
+use super::{FileUse, HandleCount, OpenHow, Opened, error};
 use crate::bridge::ffi::FileStatus;
 use crate::lines::Line;
 use rustix::fs::{Timespec, Timestamps};
@@ -18,7 +18,8 @@ pub struct OpenFile {
     descriptor: Option<Arc<OwnedFd>>,
     read: bool,
     write: bool,
-    files: Files,
+    counts: Arc<FileUse>,
+    opened: Arc<Opened>,
     _count: HandleCount,
     /// Where operations on its file system wait.
     line: Line,
@@ -43,7 +44,8 @@ impl OpenFile {
     pub(super) fn new(
         descriptor: OwnedFd,
         how: OpenHow,
-        files: Files,
+        counts: Arc<FileUse>,
+        opened: Arc<Opened>,
         count: HandleCount,
         line: Line,
         remote: bool,
@@ -52,7 +54,8 @@ impl OpenFile {
             descriptor: Some(Arc::new(descriptor)),
             read: how.read || !how.write,
             write: how.write,
-            files,
+            counts,
+            opened,
             _count: count,
             line,
             remote,
@@ -90,7 +93,7 @@ impl OpenFile {
         if let Err(error) = is_place(offset) {
             return Some(Err(error));
         }
-        if self.files.host.grants_changed() {
+        if !self.opened.is_as_before() {
             return None;
         }
         let mut buffer = vec![0; length.min(READ_LIMIT)];
@@ -110,7 +113,7 @@ impl OpenFile {
         if let Some(result) = self.try_read(length, offset) {
             return result;
         }
-        self.files.still_granted().await?;
+        self.opened.still_granted().await?;
         self.blocking(move |descriptor| {
             let mut buffer = vec![0; length.min(READ_LIMIT)];
             let count = rustix::io::pread(descriptor, &mut buffer, offset)?;
@@ -126,8 +129,8 @@ impl OpenFile {
         if let Place::At(offset) = place {
             is_place(offset)?;
         }
-        self.files.still_granted().await?;
-        let counts = self.files.counts.clone();
+        self.opened.still_granted().await?;
+        let counts = self.counts.clone();
         let descriptor = self.descriptor().clone();
         let work = move || -> io::Result<usize> {
             let length = bytes.len() as u64;
@@ -163,15 +166,15 @@ impl OpenFile {
 
     pub async fn set_size(&self, size: u64) -> io::Result<()> {
         self.writable()?;
-        self.files.still_granted().await?;
+        self.opened.still_granted().await?;
         let current = self.status().await?.size;
-        self.files.counts.write(size.saturating_sub(current))?;
+        self.counts.write(size.saturating_sub(current))?;
         self.blocking(move |descriptor| rustix::fs::ftruncate(descriptor, size)).await
     }
 
     pub async fn set_times(&self, (access, modification): (i64, i64)) -> io::Result<()> {
         self.writable()?;
-        self.files.still_granted().await?;
+        self.opened.still_granted().await?;
         let time = |nanoseconds: i64| match nanoseconds {
             0.. => Timespec {
                 tv_sec: nanoseconds / 1_000_000_000,
@@ -184,7 +187,7 @@ impl OpenFile {
     }
 
     pub async fn sync(&self, data_only: bool) -> io::Result<()> {
-        self.files.still_granted().await?;
+        self.opened.still_granted().await?;
         self.blocking(move |descriptor| {
             if data_only {
                 rustix::fs::fdatasync(descriptor)
@@ -196,7 +199,7 @@ impl OpenFile {
     }
 
     pub async fn status(&self) -> io::Result<FileStatus> {
-        self.files.still_granted().await?;
+        self.opened.still_granted().await?;
         let status = if self.remote {
             self.blocking(|descriptor| rustix::fs::fstat(descriptor)).await?
         } else {

@@ -19,8 +19,8 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::component::Linker;
 
 /// The longest path that is handed to the host.
@@ -73,6 +73,73 @@ impl FileUse {
         match self.written.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fits) {
             Ok(_) => Ok(()),
             Err(_) => Err(error(Errno::DQUOT)),
+        }
+    }
+}
+
+/// The host of the call that runs in a store. What is open outlives the call that opened it in a
+/// live instance, and asks the call of its time.
+pub struct CurrentHost(Mutex<(SharedPtr<Host>, u64)>);
+
+/// When something open was last found to be granted: the number of the call, and its grant epoch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct GrantStamp(u64, u64);
+
+impl CurrentHost {
+    /// For the first call of a store.
+    pub fn new(host: SharedPtr<Host>) -> Self {
+        CurrentHost(Mutex::new((host, 0)))
+    }
+
+    /// For the next call. Everything that is open is asked about again.
+    pub fn renew(&self, host: SharedPtr<Host>) {
+        let mut current = self.lock();
+        let number = current.1 + 1;
+        *current = (host, number);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (SharedPtr<Host>, u64)> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn stamp(&self) -> GrantStamp {
+        let current = self.lock();
+        GrantStamp(current.1, current.0.grants_epoch())
+    }
+}
+
+/// What a guest has open, as it was opened.
+struct Opened {
+    request: FileRequest,
+    device: u64,
+    inode: u64,
+    current: Arc<CurrentHost>,
+    /// Where operations in its mount wait.
+    line: Line,
+    granted: Mutex<GrantStamp>,
+}
+
+impl Opened {
+    /// Whether nothing has changed since it was last found to be granted.
+    fn is_as_before(&self) -> bool {
+        *self.granted.lock().unwrap_or_else(PoisonError::into_inner) == self.current.stamp()
+    }
+
+    /// Refuses to go on with what is not granted any more.
+    async fn still_granted(self: &Arc<Self>) -> io::Result<()> {
+        let now = self.current.stamp();
+        if *self.granted.lock().unwrap_or_else(PoisonError::into_inner) == now {
+            return Ok(());
+        }
+        let opened = self.clone();
+        let host = self.current.lock().0.clone();
+        let question = move || host.still_granted(&opened.request, opened.device, opened.inode);
+        match self.line.run(question).await {
+            Ok(true) => {
+                *self.granted.lock().unwrap_or_else(PoisonError::into_inner) = now;
+                Ok(())
+            }
+            _ => Err(error(Errno::ACCESS)),
         }
     }
 }
@@ -202,6 +269,7 @@ pub struct Files {
     host: SharedPtr<Host>,
     counts: Arc<FileUse>,
     lines: Arc<Lines>,
+    current: Arc<CurrentHost>,
 }
 
 fn request(operation: FileOperation, mount: u32, path: String) -> FileRequest {
@@ -226,8 +294,13 @@ fn request(operation: FileOperation, mount: u32, path: String) -> FileRequest {
 
 impl Files {
     /// Operations on behalf of one call.
-    pub fn new(host: SharedPtr<Host>, counts: Arc<FileUse>, lines: Arc<Lines>) -> Self {
-        Files { host, counts, lines }
+    pub fn new(
+        host: SharedPtr<Host>,
+        counts: Arc<FileUse>,
+        lines: Arc<Lines>,
+        current: Arc<CurrentHost>,
+    ) -> Self {
+        Files { host, counts, lines, current }
     }
 
     /// How many files a guest may have open.
@@ -251,17 +324,23 @@ impl Files {
         line.run(move || Reply::new(host.file(&request))).await?
     }
 
-    /// Refuses to go on with what is open once its grant was taken back.
-    async fn still_granted(&self) -> io::Result<()> {
-        if !self.host.grants_changed() {
-            return Ok(());
-        }
-        let host = self.host.clone();
-        let answer = tokio::task::spawn_blocking(move || host.still_granted());
-        match answer.await {
-            Ok(true) => Ok(()),
-            _ => Err(error(Errno::ACCESS)),
-        }
+    /// Opens something that stays open. The stamp is from before: a change meanwhile is seen later.
+    async fn open_for_long(
+        &self,
+        line: &Line,
+        request: FileRequest,
+    ) -> io::Result<(Reply, Arc<Opened>)> {
+        let stamp = self.current.stamp();
+        let reply = self.ask(line, request.clone()).await?;
+        let opened = Opened {
+            request,
+            device: reply.status.device,
+            inode: reply.status.inode,
+            current: self.current.clone(),
+            line: line.clone(),
+            granted: Mutex::new(stamp),
+        };
+        Ok((reply, Arc::new(opened)))
     }
 
     pub async fn open(&self, base: &Directory, path: &str, how: OpenHow) -> io::Result<Descriptor> {
@@ -275,7 +354,7 @@ impl Files {
         request.directory = how.directory;
         request.read = how.read || !how.write;
         request.write = how.write;
-        let reply = self.ask(&base.line, request).await?;
+        let (reply, opened) = self.open_for_long(&base.line, request).await?;
         if file_type(reply.status.mode) == rustix::fs::FileType::Directory {
             if how.write || how.truncate {
                 return Err(error(Errno::ISDIR));
@@ -290,7 +369,8 @@ impl Files {
         }
         let descriptor = reply.descriptor.ok_or_else(|| error(Errno::IO))?;
         let line = self.lines.device(reply.status.device);
-        let file = OpenFile::new(descriptor, how, self.clone(), count, line, reply.remote);
+        let counts = self.counts.clone();
+        let file = OpenFile::new(descriptor, how, counts, opened, count, line, reply.remote);
         Ok(Descriptor::File(Arc::new(file)))
     }
 
@@ -301,13 +381,14 @@ impl Files {
         request.directory = true;
         request.read = true;
         request.follow = true;
-        let reply = self.ask(&directory.line, request).await?;
-        let opened = reply.descriptor.ok_or_else(|| error(Errno::IO))?;
+        let (reply, opened) = self.open_for_long(&directory.line, request).await?;
+        let descriptor = reply.descriptor.ok_or_else(|| error(Errno::IO))?;
         Ok(EntryReader {
             device: reply.status.device,
-            rest: Some(Box::new(entries(opened)?)),
+            rest: Some(Box::new(entries(descriptor)?)),
             read: VecDeque::new(),
             line: directory.line.clone(),
+            opened,
             _count: count,
         })
     }
@@ -462,11 +543,15 @@ pub struct EntryReader {
     rest: Option<Box<dyn Iterator<Item = io::Result<Entry>> + Send>>,
     read: VecDeque<io::Result<Entry>>,
     line: Line,
+    opened: Arc<Opened>,
     _count: HandleCount,
 }
 
 impl EntryReader {
     pub async fn next(&mut self) -> Option<io::Result<Entry>> {
+        if let Err(refused) = self.opened.still_granted().await {
+            return Some(Err(refused));
+        }
         if self.read.is_empty()
             && let Some(mut rest) = self.rest.take()
         {

@@ -35,7 +35,8 @@ fn entry_stream(stream: &Resource<types::DirectoryEntryStream>) -> Resource<Entr
 
 impl GuestView<'_> {
     pub(super) fn files(&self) -> Files {
-        Files::new(self.host.clone(), self.files.clone(), self.lines.clone())
+        let (host, counts) = (self.host.clone(), self.files.clone());
+        Files::new(host, counts, self.lines.clone(), self.current.clone())
     }
 
     fn descriptor(&self, descriptor: &Fd) -> FsResult<Descriptor> {

@@ -16,8 +16,7 @@ const LAST_ADVICE: u32 = 5;
 
 /// File operations on behalf of the guest's call.
 pub fn files_of(guest: &Guest<'_>) -> Files {
-    let state = guest.data();
-    Files::new(state.host.clone(), state.files.clone(), state.lines.clone())
+    guest.data().file_operations()
 }
 
 pub fn fd_advise(guest: &mut Guest<'_>, fd: u32, advice: u32) -> Answer<()> {

@@ -12,15 +12,16 @@
 #include "host/egress.h"
 #include "host/sent_secrets.h"
 #include "policy/snapshot.h"
+#include "store/pinned_places.h"
 
 namespace belljar::host::testing {
 
 /// What a policy in text allows.
 [[nodiscard]] inline std::shared_ptr<const policy::Snapshot> snapshot_of(std::string_view text) {
-  auto document = policy::parse_policy(text, "policy.yaml", "/");
-  if (!document) throw std::runtime_error(document.error().describe());
+  auto given = store::read_given_policy(text, "policy.yaml", "/");
+  if (!given) throw std::runtime_error(given.error().describe());
   policy::Sources sources;
-  sources.granted.push_back(*std::move(document));
+  sources.granted.push_back(std::move(given->document));
   return policy::Snapshot::compile(std::move(sources));
 }
 

@@ -105,7 +105,9 @@ std::vector<Visit> folders_around(int root) {
   UniqueFd folder(::fcntl(root, F_DUPFD_CLOEXEC, 0));
   while (const auto status = look_at(folder)) {
     if (!folders.empty() && folders.back().id == status->id) break;
-    folders.push_back({{}, status->id, identity_of(folder.get()).value_or(std::string())});
+    Visit& visit = folders.emplace_back();
+    visit.id = status->id;
+    visit.identity = identity_of(folder.get()).value_or(std::string());
     folder = open_here(folder.get(), "..", O_DIRECTORY);
   }
   return folders;

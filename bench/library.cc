@@ -71,6 +71,7 @@ class IdleTool final : public toolbox::Tool {
                                              toolbox::Completion completion) override {
     completion(Outcome{.result = Returned{"null"},
                        .refusals = {},
+                       .reached = {},
                        .usage = {},
                        .standard_output = {},
                        .standard_error = {}});

@@ -55,7 +55,8 @@ pub mod ffi {
         /// What went wrong, in a sentence.
         message: String,
         frames: Vec<Frame>,
-        /// With `Limit`: the policy key, how much was used, how much was allowed.
+        /// With `Limit`: the policy key, how much was used, how much was allowed. Otherwise the same
+        /// of the first limit that refused the guest something.
         limit: String,
         used: u64,
         allowed: u64,
@@ -75,8 +76,10 @@ pub mod ffi {
         instances: u32,
         /// Threads that run guests which did not finish inline.
         workers: u32,
-        /// Bytes of linear memory that all guests together may have.
+        /// Bytes of linear memory, and held for guests, that all of them together may have.
         memory: u64,
+        /// Descriptors that all guests together may have open.
+        handles: u64,
     }
 
     /// A function as the component exports it; `interface` is empty for one of the world's own.
@@ -322,6 +325,8 @@ pub mod ffi {
         fn progress(self: &Host, items: u64);
         /// Decides and does a path operation. Runs where it may block.
         fn file(self: &Host, request: &FileRequest) -> FileReply;
+        /// Decides whether a socket may be made, of TCP or of UDP. Runs where it may block.
+        fn make_socket(self: &Host, tcp: bool) -> bool;
         /// Decides about a socket address. Runs where it may block.
         fn socket(self: &Host, address: &str, port: u16, use_: SocketUse) -> bool;
         /// Whether a socket address that was allowed is not any more. Runs where it may block.

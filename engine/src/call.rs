@@ -1,15 +1,18 @@
 //! One call: it runs inline for at most a tick, then among others, and ends with one outcome.
 
-use crate::arguments::{NoResources, read_arguments};
+use crate::arguments::{Meter, NoResources, Unread, read_arguments};
 use crate::bridge::ffi::{CallInput, Completion, Host, Outcome, OutcomeKind};
-use crate::limits::LimitReached;
+use crate::ledger::{Charge, Ledger, LimitReached};
+use crate::limits;
 use crate::live::{LiveCall, LiveResources};
 use crate::module_call;
-use crate::outcome::{classify, fault, refused, returned};
+use crate::outcome::{classify, fault, limit, refused, returned};
 use crate::program::{Code, ModuleCode, Prepared, Program, ProgramInner};
 use crate::results::{WriteError, write_value};
+use crate::sandbox::Sandbox;
 use crate::shape::Shape;
-use crate::state::State;
+use crate::sockets;
+use crate::state::{State, allowance};
 use crate::streams;
 use crate::wide::{Wide, WideResult, read_wide};
 use cxx::{SharedPtr, UniquePtr};
@@ -21,7 +24,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use wasmtime::component::{Func, Instance, Val};
-use wasmtime::{Error, Store, UpdateDeadline, format_err};
+use wasmtime::{AsContextMut as _, Error, Store, UpdateDeadline, format_err};
 use wasmtime_wasi::I32Exit;
 
 /// A dynamic value is 40 bytes; this many bytes may be copied for each byte of the output limit.
@@ -158,7 +161,7 @@ impl Program {
 /// Turns a panic of the call into an outcome. What the call held is dropped with it.
 struct Caught<F>(Pin<Box<F>>);
 
-impl<F: Future<Output = (Outcome, Option<Store<State>>)>> Future for Caught<F> {
+impl<F: Future<Output = (Outcome, Option<Sandbox>)>> Future for Caught<F> {
     type Output = F::Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
@@ -174,7 +177,9 @@ struct Run {
     program: Arc<ProgramInner>,
     function: usize,
     parameters: Parameters,
-    store: Store<State>,
+    sandbox: Sandbox,
+    /// What the arguments are charged with, for as long as the call may use them.
+    _arguments: Option<Charge>,
     /// The instance and handles of a live call.
     live: Option<LiveCall>,
     control: Arc<Control>,
@@ -197,31 +202,45 @@ impl Run {
             0 => None,
             number => Some(program.machine.live.take(number, &program)?),
         };
-        let parameters = match read(prepared, input, live.as_mut()) {
+        let ledger = match live.as_ref().and_then(LiveCall::ledger) {
+            Some(ledger) => {
+                ledger.renew(allowance(input));
+                ledger
+            }
+            None => Ledger::new(program.machine.budget.clone(), allowance(input)),
+        };
+        let mut meter = Meter::new(&ledger);
+        let parameters = match read(prepared, input, live.as_mut(), &mut meter) {
             Ok(parameters) => parameters,
-            Err(message) => {
+            Err(why) => {
                 // Nothing ran: the instance is as it was.
-                let mut outcome = refused(message);
+                let mut outcome = match why {
+                    Unread::Wrong(message) => refused(message),
+                    Unread::TooLarge(reached) => limit(&reached),
+                };
                 if let Some(live) = live {
                     outcome.live = live.put_back();
                 }
                 return Err(outcome);
             }
         };
-        let mut store = match live.as_mut().and_then(LiveCall::take_store) {
-            Some(mut store) => {
-                store.data_mut().renew(input, host, control.clone());
-                store
+        let arguments = meter.into_charge();
+        let mut sandbox = match live.as_mut().and_then(LiveCall::take_sandbox) {
+            Some(mut sandbox) => {
+                sandbox.data_mut().renew(input, host, control.clone());
+                sandbox
             }
             None => {
-                let budget = program.machine.budget.clone();
+                let room = program.room().map_err(|reached| limit(&reached))?;
                 let lines = program.machine.lines.clone();
-                let state = State::new(input, host, control.clone(), budget, lines);
+                let state = State::new(input, host, control.clone(), ledger, lines);
                 let mut store = Store::new(&program.flavor.engine, state);
                 store.limiter(|state| &mut state.limiter);
-                store
+                Sandbox::new(store, room)
             }
         };
+        limits::bound_engine(&mut sandbox, input.handles);
+        let store = &mut *sandbox;
         let copied = input.output.max(64 << 10).saturating_mul(COPY_FACTOR);
         store.set_hostcall_fuel(usize::try_from(copied).unwrap_or(usize::MAX));
         if program.flavor.fuel
@@ -231,7 +250,11 @@ impl Run {
         }
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(|store| {
-            let control = &store.data().control;
+            let state = store.data();
+            if let Some(reached) = &state.overdrawn {
+                return Err(reached.clone().into());
+            }
+            let control = &state.control;
             if control.cancelled.load(Ordering::Relaxed) {
                 return Err(Stopped.into());
             }
@@ -241,13 +264,23 @@ impl Run {
             Ok(UpdateDeadline::Yield(1))
         });
         let (fuel, output) = (input.fuel, input.output);
-        Ok(Run { program, function, parameters, store, live, control, fuel, output })
+        Ok(Run {
+            program,
+            function,
+            parameters,
+            sandbox,
+            _arguments: arguments,
+            live,
+            control,
+            fuel,
+            output,
+        })
     }
 
-    async fn execute(mut self) -> (Outcome, Option<Store<State>>) {
+    async fn execute(mut self) -> (Outcome, Option<Sandbox>) {
         let control = self.control.clone();
-        let host = self.store.data().host.clone();
-        let console = self.store.data().console.clone();
+        let host = self.sandbox.data().host.clone();
+        let console = self.sandbox.data().console.clone();
         let ended = {
             let work = async {
                 let result = self.work().await;
@@ -273,11 +306,17 @@ impl Run {
         }
         let mut outcome = match ended {
             Ok(outcome) => outcome,
-            Err(error) => classify(&error, self.store.data().limiter.refused.as_ref()),
+            Err(error) => classify(&error, self.sandbox.data().ledger.refused().as_ref()),
         };
-        outcome.peak_memory = self.store.data().limiter.used();
+        if outcome.limit.is_empty()
+            && let Some(reached) = self.sandbox.data().ledger.refused()
+        {
+            outcome.limit = reached.key.to_owned();
+            (outcome.used, outcome.allowed) = (reached.used, reached.allowed);
+        }
+        outcome.peak_memory = self.sandbox.data().limiter.used();
         if self.program.flavor.fuel {
-            outcome.fuel_used = self.fuel.saturating_sub(self.store.get_fuel().unwrap_or(0));
+            outcome.fuel_used = self.fuel.saturating_sub(self.sandbox.get_fuel().unwrap_or(0));
             if outcome.limit == "fuel" {
                 outcome.used = self.fuel;
                 outcome.allowed = self.fuel;
@@ -288,10 +327,11 @@ impl Run {
         match self.live {
             // A live instance outlives calls that ended properly while handles to it are out.
             Some(live) if sound => {
-                outcome.live = live.keep(self.store);
+                sockets::settle(self.sandbox.as_context_mut());
+                outcome.live = live.keep(self.sandbox);
                 (outcome, None)
             }
-            _ => (outcome, Some(self.store)),
+            _ => (outcome, Some(self.sandbox)),
         }
     }
 
@@ -304,10 +344,10 @@ impl Run {
         };
         let instance = match self.live.as_ref().and_then(|live| live.instance()) {
             Some(instance) => instance,
-            None => pre.instantiate_async(&mut self.store).await?,
+            None => pre.instantiate_async(&mut *self.sandbox).await?,
         };
         let function = instance
-            .get_func(&mut self.store, entries[self.function])
+            .get_func(&mut *self.sandbox, entries[self.function])
             .ok_or_else(|| format_err!("the function is not there"))?;
         match std::mem::replace(&mut self.parameters, Parameters::Command) {
             Parameters::Command => self.run_command(function).await,
@@ -320,7 +360,7 @@ impl Run {
             Parameters::Drop(handle) => {
                 let live = self.live.as_mut();
                 if let Some(resource) = live.and_then(|live| live.resources.forget(&handle)) {
-                    resource.resource_drop_async(&mut self.store).await?;
+                    resource.resource_drop_async(&mut *self.sandbox).await?;
                 }
                 Ok(returned(OutcomeKind::Returned, "null".into()))
             }
@@ -329,7 +369,7 @@ impl Run {
 
     async fn run_command(&mut self, function: Func) -> Result<Outcome, Error> {
         let mut results = [Val::Bool(false)];
-        let ended = function.call_async(&mut self.store, &[], &mut results).await;
+        let ended = function.call_async(&mut *self.sandbox, &[], &mut results).await;
         exited(ended.map(|()| i32::from(!matches!(results, [Val::Result(Ok(_))]))))
     }
 
@@ -342,7 +382,7 @@ impl Run {
             Parameters::Dynamic(arguments) => arguments,
             _ => Vec::new(),
         };
-        let result = module_call::call(&mut self.store, code, self.function, &arguments).await;
+        let result = module_call::call(&mut *self.sandbox, code, self.function, &arguments).await;
         if prepared.command {
             return exited(result.map(|_| 0));
         }
@@ -368,7 +408,7 @@ impl Run {
         let mut arguments = arguments.into_iter();
         let count = arguments.len();
         let mut next = || arguments.next().ok_or_else(|| format_err!("too few arguments"));
-        let store = &mut self.store;
+        let store = &mut *self.sandbox;
         macro_rules! call {
             ($result:ty, $($parameter:ident),*) => {{
                 $(let $parameter = next()?;)*
@@ -427,10 +467,10 @@ impl Run {
         results.resize_with(usize::from(signature.result.is_some()), || Val::Bool(false));
         if signature.transmits {
             let limit = self.output_limit();
-            streams::call(&mut self.store, signature, function, arguments, &mut results, limit)
+            streams::call(&mut *self.sandbox, signature, function, arguments, &mut results, limit)
                 .await?;
         } else {
-            function.call_async(&mut self.store, &arguments, &mut results).await?;
+            function.call_async(&mut *self.sandbox, &arguments, &mut results).await?;
             arguments.clear();
         }
         let (kind, shape, value) = match (&signature.result, results.into_iter().next()) {
@@ -517,7 +557,8 @@ fn read(
     prepared: &Prepared,
     input: &CallInput,
     live: Option<&mut LiveCall>,
-) -> Result<Parameters, String> {
+    meter: &mut Meter<'_>,
+) -> Result<Parameters, Unread> {
     if !input.drop_handle.is_empty() {
         return Ok(Parameters::Drop(input.drop_handle.to_owned()));
     }
@@ -527,21 +568,22 @@ fn read(
     let parameters = &prepared.signature.parameters;
     if let Some(result) = prepared.wide {
         if let Some(arguments) = read_wide(parameters, input.arguments) {
+            arguments.iter().try_for_each(|argument| meter.count(argument.held()))?;
             return Ok(Parameters::Wide(arguments, result));
         }
-        let values = read_arguments(parameters, input.arguments, &mut NoResources)?;
+        let values = read_arguments(parameters, input.arguments, &mut NoResources, meter)?;
         let arguments = values.into_iter().map(Wide::from_value).collect::<Option<_>>();
-        let arguments = arguments.ok_or("arguments: not of the function's type")?;
+        let wrong = || Unread::Wrong("arguments: not of the function's type".into());
+        let arguments = arguments.ok_or_else(wrong)?;
         return Ok(Parameters::Wide(arguments, result));
     }
     match live {
         Some(live) => {
-            let values = read_arguments(parameters, input.arguments, &mut live.resources)?;
+            let values = read_arguments(parameters, input.arguments, &mut live.resources, meter)?;
             live.resources.settle();
             Ok(Parameters::Dynamic(values))
         }
-        None => {
-            read_arguments(parameters, input.arguments, &mut NoResources).map(Parameters::Dynamic)
-        }
+        None => read_arguments(parameters, input.arguments, &mut NoResources, meter)
+            .map(Parameters::Dynamic),
     }
 }

@@ -1,7 +1,8 @@
 //! Interfaces that the embedder implements: arguments out and results back as JSON text.
 
-use crate::arguments::{NoResources, read_arguments};
+use crate::arguments::{Meter, NoResources, Unread, read_arguments};
 use crate::bridge::ffi::{Host, Pending};
+use crate::ledger::Ledger;
 use crate::results::{Handles, write_value};
 use crate::shape::{Field, Signature};
 use crate::state::State;
@@ -60,7 +61,9 @@ pub fn add_to_linker(
                 let text = arguments_text(&signature, arguments)?;
                 let answer = ask(&host, &names, &text).await?;
                 match (&signature.result, results) {
-                    (Some(_), [slot]) => *slot = read_result(signature, &answer)?,
+                    (Some(_), [slot]) => {
+                        *slot = read_result(signature, &answer, &store.data().ledger)?;
+                    }
                     (None, []) => {}
                     _ => bail!("unexpected number of results"),
                 }
@@ -97,10 +100,17 @@ async fn ask(host: &SharedPtr<Host>, names: &(String, String), arguments: &str) 
 }
 
 /// Checks an embedder's answer against the type, like anything that comes from outside.
-fn read_result(signature: Signature, answer: &str) -> Result<Val> {
+fn read_result(signature: Signature, answer: &str, ledger: &Arc<Ledger>) -> Result<Val> {
     let Some(shape) = signature.result else { bail!("no result expected") };
     let field = [Field { name: "result".into(), shape }];
-    let values = read_arguments(&field, &format!("{{\"result\":{answer}}}"), &mut NoResources)
-        .map_err(|message| format_err!("the host function gave a wrong result: {message}"))?;
+    let text = format!("{{\"result\":{answer}}}");
+    let mut meter = Meter::new(ledger);
+    let values =
+        read_arguments(&field, &text, &mut NoResources, &mut meter).map_err(|why| match why {
+            Unread::Wrong(message) => {
+                format_err!("the host function gave a wrong result: {message}")
+            }
+            Unread::TooLarge(reached) => reached.into(),
+        })?;
     values.into_iter().next().ok_or_else(|| format_err!("no result"))
 }

@@ -6,8 +6,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// Core instances that one component may be made of. A JavaScript component has 13.
-const CORE_INSTANCES_PER_COMPONENT: u32 = 256;
+/// Core instances that one pooled component may be made of; beyond that it runs on demand. A JavaScript
+/// component has 13. Each part can have a stack of its own while it waits, and what one component can
+/// take of the pool's is bounded by this.
+const CORE_INSTANCES_PER_COMPONENT: u32 = 32;
 /// Memories and tables that one pooled component may have; beyond that it runs on demand.
 const MEMORIES_PER_COMPONENT: u32 = 8;
 const TABLES_PER_COMPONENT: u32 = 32;
@@ -58,7 +60,7 @@ pub fn engine_config(fuel: bool, allocation: Allocation) -> Config {
             .total_core_instances(instances.saturating_mul(16))
             .total_memories(instances.saturating_mul(2))
             .total_tables(instances.saturating_mul(4))
-            .total_stacks(instances)
+            .total_stacks(instances.saturating_mul(2))
             .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
             .max_memories_per_component(MEMORIES_PER_COMPONENT)
             .max_tables_per_component(TABLES_PER_COMPONENT)

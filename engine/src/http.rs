@@ -1,6 +1,7 @@
 //! wasi:http outgoing, 0.2 and 0.3: every request goes through the host's one egress.
 
 use crate::bridge::ffi::{Header, Host, HttpFailure, HttpRequest, HttpTransfer};
+use crate::ledger::{Charge, Kind, Ledger};
 use bytes::Bytes;
 use cxx::{SharedPtr, UniquePtr};
 use http_body::{Body, Frame};
@@ -15,16 +16,21 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 /// Bytes of a response that wait for the guest before the sender is asked to pause.
 const WINDOW: usize = 256 << 10;
+/// What the structures around a header or a chunk take.
+const AROUND: usize = 64;
 
 /// The status of a response, and its headers.
 type Head = (u16, Vec<(String, Vec<u8>)>);
 
 /// What the bodies and the head of a response wait in between the egress and the guest.
-#[derive(Default)]
 struct Inner {
     head: Option<Head>,
     chunks: VecDeque<Bytes>,
     buffered: usize,
+    /// What the head takes, for as long as the body is there.
+    held_head: Charge,
+    /// What the chunks take that wait.
+    held: Charge,
     ended: bool,
     failure: Option<Error>,
     /// The exchange is over, however it ended: nobody takes more of the request's body, and what has
@@ -35,13 +41,37 @@ struct Inner {
     waker: Option<Waker>,
 }
 
-#[derive(Default)]
 struct Shared {
     inner: Mutex<Inner>,
     body_wanted: Notify,
+    ledger: Arc<Ledger>,
 }
 
 impl Shared {
+    fn new(ledger: &Arc<Ledger>) -> Arc<Self> {
+        let inner = Inner {
+            head: None,
+            chunks: VecDeque::new(),
+            buffered: 0,
+            held_head: ledger.open(Kind::Held),
+            held: ledger.open(Kind::Held),
+            ended: false,
+            failure: None,
+            over: false,
+            paused: false,
+            waker: None,
+        };
+        let (inner, body_wanted) = (Mutex::new(inner), Notify::new());
+        Arc::new(Shared { inner, body_wanted, ledger: ledger.clone() })
+    }
+
+    /// What may wait before the sender is asked to pause: little, where the guest makes the host
+    /// hold much already.
+    fn window(&self) -> usize {
+        let (used, allowed) = (self.ledger.used(Kind::Held), self.ledger.allowed(Kind::Held));
+        if used > allowed / 2 { 1 } else { WINDOW }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -58,24 +88,49 @@ impl Shared {
     }
 }
 
+impl Inner {
+    /// Ends a response that the guest makes the host hold too much with.
+    fn give_up(&mut self, failure: Error) {
+        self.failure = Some(failure);
+        self.over = true;
+    }
+}
+
 /// The egress's end of an exchange.
 pub struct HttpExchange(Arc<Shared>);
 
 impl HttpExchange {
     /// The response's status and headers.
     pub fn head(&self, status: u16, headers: &Vec<Header>) {
-        let headers = headers.iter().map(|h| (h.name.clone(), h.value.clone())).collect();
-        self.0.update(|inner| inner.head = Some((status, headers)));
+        let size = |header: &Header| header.name.len() + header.value.len() + AROUND;
+        let size = headers.iter().map(size).sum::<usize>();
+        self.0.update(|inner| match inner.held_head.resize(size as u64) {
+            Ok(()) => {
+                let headers = headers.iter().map(|h| (h.name.clone(), h.value.clone())).collect();
+                inner.head = Some((status, headers));
+            }
+            Err(reached) => inner.give_up(error(HttpFailure::Internal, &reached.to_string())),
+        });
     }
 
     /// A piece of the response's body; false asks the sender to wait for `resume`.
     pub fn chunk(&self, bytes: &[u8]) -> bool {
+        let window = self.0.window();
         let mut more = true;
         self.0.update(|inner| {
-            inner.buffered += bytes.len();
-            inner.chunks.push_back(Bytes::copy_from_slice(bytes));
-            inner.paused = inner.buffered >= WINDOW;
-            more = !inner.paused;
+            if !inner.over
+                && let Err(reached) = inner.held.grow((bytes.len() + AROUND) as u64)
+            {
+                inner.give_up(error(HttpFailure::Internal, &reached.to_string()));
+            }
+            // A sender whose response was given up is never asked for more of it.
+            more = !inner.over;
+            if more {
+                inner.buffered += bytes.len();
+                inner.chunks.push_back(Bytes::copy_from_slice(bytes));
+                inner.paused = inner.buffered >= window;
+                more = !inner.paused;
+            }
         });
         more
     }
@@ -154,8 +209,9 @@ impl Drop for Transfer {
 }
 
 impl Transfer {
-    fn begin(host: &SharedPtr<Host>, request: &HttpRequest, body: WasiBody) -> Self {
-        let shared = Arc::new(Shared::default());
+    fn begin(hooks: &Hooks, request: &HttpRequest, body: WasiBody) -> Self {
+        let Hooks { host, ledger } = hooks;
+        let shared = Shared::new(ledger);
         let exchange = Box::new(HttpExchange(shared.clone()));
         let sender = Arc::new(host.begin_http(request, exchange));
         let upload =
@@ -229,7 +285,10 @@ impl Body for ResponseBody {
             let mut inner = self.0.shared.lock();
             if let Some(chunk) = inner.chunks.pop_front() {
                 inner.buffered -= chunk.len();
-                if inner.paused && inner.buffered < WINDOW / 2 {
+                // Smaller than it was: this is never refused.
+                let left = inner.held.amount().saturating_sub((chunk.len() + AROUND) as u64);
+                let _ = inner.held.resize(left);
+                if inner.paused && !inner.over && inner.buffered < WINDOW / 2 {
                     inner.paused = false;
                     resume = true;
                 }
@@ -255,12 +314,13 @@ impl Body for ResponseBody {
 /// Sends every request of a guest to the host.
 pub struct Hooks {
     host: SharedPtr<Host>,
+    ledger: Arc<Ledger>,
 }
 
 impl Hooks {
-    /// Requests of this guest are made through `host`.
-    pub fn new(host: SharedPtr<Host>) -> Self {
-        Hooks { host }
+    /// Requests of this guest are made through `host`, and what waits for it is charged to `ledger`.
+    pub fn new(host: SharedPtr<Host>, ledger: Arc<Ledger>) -> Self {
+        Hooks { host, ledger }
     }
 }
 
@@ -305,7 +365,7 @@ impl WasiHttpHooks for Hooks {
             first_byte_timeout_nanoseconds: nanoseconds(options.first_byte_timeout),
             between_bytes_timeout_nanoseconds: nanoseconds(options.between_bytes_timeout),
         };
-        let mut transfer = Transfer::begin(&self.host, &outgoing, body);
+        let mut transfer = Transfer::begin(self, &outgoing, body);
         Box::new(async move {
             let head = std::future::poll_fn(|context| transfer.poll_head(context)).await?;
             let body = ResponseBody(transfer).boxed_unsync();

@@ -1,87 +1,69 @@
-//! What a guest may use up, counted where it is used.
+//! What a guest's own memories, tables and parts may come to.
 
+use crate::ledger::{Charge, Kind, Ledger, LimitReached};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use wasmtime::ResourceLimiter;
+use wasmtime::{ResourceLimiter, Store};
 
-/// Table elements that one call may have in all its tables: 8 bytes of the host's memory each.
+/// Table elements that one instance may have in all its tables: 8 bytes of the host's memory each.
 const TABLE_ELEMENTS: usize = 1 << 20;
-/// Core instances, memories and tables of one store.
-const PARTS: usize = 1_024;
+const ELEMENT_BYTES: u64 = 8;
+/// Elements that are not worth counting for each call: 64 KiB.
+const UNCOUNTED_ELEMENTS: usize = 8 << 10;
+/// Memories and tables of one store.
+pub const PARTS: usize = 1_024;
+/// Core instances of one store, of which each can have a stack of its own while it waits.
+pub const INSTANCES: usize = 256;
 
-/// Linear memory of all guests together.
-pub struct MemoryBudget {
-    used: AtomicU64,
-    allowed: u64,
+/// What an instance may have of the engine's own things, which each take some hundred bytes: so many
+/// for a policy that allows no handle, and so many more for each that it allows. With the default of
+/// 64 handles they come to 1,024 resources of the host, 20,480 handles of the component model and
+/// 6,144 tasks, streams, futures and sets of them.
+struct Things {
+    least: usize,
+    for_each_handle: usize,
 }
 
-impl MemoryBudget {
-    /// A budget of this many bytes.
-    pub fn new(allowed: u64) -> Self {
-        MemoryBudget { used: AtomicU64::new(0), allowed }
-    }
+const RESOURCES: Things = Things { least: 512, for_each_handle: 8 };
+const COMPONENT_HANDLES: Things = Things { least: 16_384, for_each_handle: 64 };
+const CONCURRENT: Things = Things { least: 4_096, for_each_handle: 32 };
 
-    fn take(&self, bytes: u64) -> bool {
-        let taken = self.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |used| {
-            used.checked_add(bytes).filter(|total| *total <= self.allowed)
-        });
-        taken.is_ok()
-    }
-
-    fn give_back(&self, bytes: u64) {
-        self.used.fetch_sub(bytes, Ordering::Relaxed);
-    }
-}
-
-/// A limit that was reached. It travels as the error that stops the guest.
-#[derive(Debug, Clone)]
-pub struct LimitReached {
-    /// The policy key, or `host-memory` for the budget of the whole host.
-    pub key: &'static str,
-    pub used: u64,
-    pub allowed: u64,
-}
-
-impl std::fmt::Display for LimitReached {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter) -> std::fmt::Result {
-        write!(formatter, "limit {}: {} of {}", self.key, self.used, self.allowed)
+impl Things {
+    fn of(&self, handles: u32) -> usize {
+        self.least + self.for_each_handle * handles as usize
     }
 }
 
-impl std::error::Error for LimitReached {}
+/// Resources of the host that a guest may hold, whatever their kind.
+pub fn resources(handles: u32) -> usize {
+    RESOURCES.of(handles)
+}
 
-/// Counts the memory of one store.
+/// Bounds what the engine makes for a guest without asking anybody.
+pub fn bound_engine<T: 'static>(store: &mut Store<T>, handles: u32) {
+    store.set_max_component_handles(COMPONENT_HANDLES.of(handles));
+    if let Some(table) = store.concurrent_resource_table() {
+        table.set_max_capacity(CONCURRENT.of(handles));
+    }
+}
+
+/// Counts the memories and tables of one store.
 pub struct Limiter {
-    budget: Arc<MemoryBudget>,
-    allowed: u64,
-    used: u64,
+    ledger: Arc<Ledger>,
+    memory: Charge,
     elements: usize,
-    /// The first growth that was refused. The guest decides what to do about it; if it gives up,
-    /// this is why.
-    pub refused: Option<LimitReached>,
+    tables: Charge,
 }
 
 impl Limiter {
-    /// Allows `allowed` bytes, within what the host has left.
-    pub fn new(budget: Arc<MemoryBudget>, allowed: u64) -> Self {
-        Limiter { budget, allowed, used: 0, elements: 0, refused: None }
-    }
-
-    /// Starts another call on the same instance, whose memory stays counted.
-    pub fn renew(&mut self, allowed: u64) {
-        self.allowed = allowed;
-        self.refused = None;
+    /// Charges to this ledger.
+    pub fn new(ledger: Arc<Ledger>) -> Self {
+        let (memory, tables) = (ledger.open(Kind::Memory), ledger.open(Kind::Held));
+        Limiter { ledger, memory, elements: 0, tables }
     }
 
     /// Bytes of linear memory; memories never shrink, so this is also the peak.
     pub fn used(&self) -> u64 {
-        self.used
-    }
-}
-
-impl Drop for Limiter {
-    fn drop(&mut self) {
-        self.budget.give_back(self.used);
+        self.memory.amount()
     }
 }
 
@@ -95,20 +77,7 @@ impl ResourceLimiter for Limiter {
         if maximum.is_some_and(|maximum| desired > maximum) {
             return Ok(false);
         }
-        let more = (desired - current) as u64;
-        let total = self.used.saturating_add(more);
-        if total > self.allowed {
-            let allowed = self.allowed;
-            self.refused.get_or_insert(LimitReached { key: "memory", used: total, allowed });
-            return Ok(false);
-        }
-        if !self.budget.take(more) {
-            let allowed = self.budget.allowed;
-            self.refused.get_or_insert(LimitReached { key: "host-memory", used: total, allowed });
-            return Ok(false);
-        }
-        self.used = total;
-        Ok(true)
+        Ok(self.memory.grow((desired - current) as u64).is_ok())
     }
 
     fn table_growing(
@@ -122,8 +91,12 @@ impl ResourceLimiter for Limiter {
         }
         let total = self.elements.saturating_add(desired - current);
         if total > TABLE_ELEMENTS {
-            let (used, allowed) = (total as u64 * 8, TABLE_ELEMENTS as u64 * 8);
-            self.refused.get_or_insert(LimitReached { key: "tables", used, allowed });
+            let (used, allowed) = (total as u64, TABLE_ELEMENTS as u64);
+            let (used, allowed) = (used * ELEMENT_BYTES, allowed * ELEMENT_BYTES);
+            self.ledger.note(LimitReached { key: "tables", used, allowed });
+            return Ok(false);
+        }
+        if total > UNCOUNTED_ELEMENTS && self.tables.resize(total as u64 * ELEMENT_BYTES).is_err() {
             return Ok(false);
         }
         self.elements = total;
@@ -131,7 +104,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn instances(&self) -> usize {
-        PARTS
+        INSTANCES
     }
 
     fn tables(&self) -> usize {

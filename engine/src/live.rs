@@ -2,14 +2,14 @@
 
 use crate::arguments::Resources;
 use crate::bridge::ffi::Outcome;
+use crate::ledger::Ledger;
 use crate::outcome::refused;
 use crate::program::ProgramInner;
 use crate::results::Handles;
-use crate::state::State;
+use crate::sandbox::Sandbox;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use wasmtime::Store;
 use wasmtime::component::{Instance, ResourceAny, Val};
 
 /// Handles are this many random bytes, which nobody guesses.
@@ -25,7 +25,7 @@ pub struct LiveTable {
 struct LiveInstance {
     program: Weak<ProgramInner>,
     /// Absent while a call runs in it.
-    parts: Option<(Store<State>, Instance, LiveResources)>,
+    parts: Option<(Sandbox, Instance, LiveResources)>,
 }
 
 impl LiveTable {
@@ -42,7 +42,7 @@ impl LiveTable {
         let Some(live) = known else {
             return Err(refused("the instance behind this handle has ended".into()));
         };
-        let Some((store, instance, resources)) = live.parts.take() else {
+        let Some((sandbox, instance, resources)) = live.parts.take() else {
             let mut outcome = refused(
                 "another call is running on the instance behind this handle; wait for its answer"
                     .into(),
@@ -51,7 +51,13 @@ impl LiveTable {
             return Err(outcome);
         };
         let program = program.clone();
-        Ok(LiveCall { program, number, store: Some(store), instance: Some(instance), resources })
+        Ok(LiveCall {
+            program,
+            number,
+            sandbox: Some(sandbox),
+            instance: Some(instance),
+            resources,
+        })
     }
 
     /// Ends an instance that no call runs in.
@@ -67,7 +73,7 @@ pub struct LiveCall {
     program: Arc<ProgramInner>,
     /// Zero once the table has the instance back.
     number: u64,
-    store: Option<Store<State>>,
+    sandbox: Option<Sandbox>,
     instance: Option<Instance>,
     pub resources: LiveResources,
 }
@@ -79,11 +85,16 @@ impl LiveCall {
         let number = table.next.fetch_add(1, Ordering::Relaxed) + 1;
         table.lock().insert(number, LiveInstance { program: Arc::downgrade(program), parts: None });
         let resources = LiveResources::default();
-        LiveCall { program: program.clone(), number, store: None, instance: None, resources }
+        LiveCall { program: program.clone(), number, sandbox: None, instance: None, resources }
     }
 
-    pub fn take_store(&mut self) -> Option<Store<State>> {
-        self.store.take()
+    /// The ledger of the instance; `None` for one that is not there yet.
+    pub fn ledger(&self) -> Option<Arc<Ledger>> {
+        self.sandbox.as_ref().map(|sandbox| sandbox.data().ledger.clone())
+    }
+
+    pub fn take_sandbox(&mut self) -> Option<Sandbox> {
+        self.sandbox.take()
     }
 
     pub fn instance(&self) -> Option<Instance> {
@@ -95,7 +106,7 @@ impl LiveCall {
     }
 
     /// Keeps the instance for later calls if handles are out; gives its number, or zero.
-    pub fn keep(mut self, store: Store<State>) -> u64 {
+    pub fn keep(mut self, sandbox: Sandbox) -> u64 {
         let Some(instance) = self.instance else { return 0 };
         if self.resources.known.is_empty() {
             return 0;
@@ -103,7 +114,7 @@ impl LiveCall {
         let mut instances = self.program.machine.live.lock();
         // It may have been ended meanwhile. The store is dropped after the lock is given back.
         let Some(live) = instances.get_mut(&self.number) else { return 0 };
-        live.parts = Some((store, instance, std::mem::take(&mut self.resources)));
+        live.parts = Some((sandbox, instance, std::mem::take(&mut self.resources)));
         drop(instances);
         std::mem::take(&mut self.number)
     }
@@ -111,8 +122,8 @@ impl LiveCall {
     /// Puts an instance back in which nothing was run.
     pub fn put_back(mut self) -> u64 {
         self.resources.taken.clear();
-        match self.store.take() {
-            Some(store) => self.keep(store),
+        match self.sandbox.take() {
+            Some(sandbox) => self.keep(sandbox),
             None => 0,
         }
     }

@@ -5,11 +5,13 @@ use crate::capability;
 use crate::compile::guarded;
 use crate::config::{Allocation, engine_config};
 use crate::files;
-use crate::limits::MemoryBudget;
+use crate::footprint::{FOR_CODE, Footprint, Room};
+use crate::ledger::HostBudget;
 use crate::lines::Lines;
 use crate::live::LiveTable;
 use crate::names;
-use crate::program::{Program, ProgramInner};
+use crate::program::{Outside, Program, ProgramInner};
+use crate::sockets;
 use crate::state::State;
 use crate::wasi01;
 use crate::wrap::{EXIT_FUNCTION, EXIT_INTERFACE};
@@ -20,7 +22,7 @@ use std::thread::{self, Thread};
 use std::time::Duration;
 use tokio::runtime::{Builder, Handle, Runtime};
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, Module, Precompiled, Result, bail};
+use wasmtime::{Engine, Module, Precompiled, ResourcesRequired, Result, bail, format_err};
 use wasmtime_wasi::I32Exit;
 
 /// How often running guests are asked whether they may go on.
@@ -43,8 +45,10 @@ pub struct MachineInner {
     flavors: Mutex<HashMap<(bool, bool), Arc<Flavor>>>,
     capabilities: Mutex<Vec<(String, Vec<String>)>>,
     pub live: LiveTable,
-    pub budget: Arc<MemoryBudget>,
+    pub budget: Arc<HostBudget>,
     pub lines: Arc<Lines>,
+    /// Mappings and addresses outside the pools.
+    room: Arc<Room>,
     pub ticker: Ticker,
     /// Absent only while this is dropped.
     runtime: Option<Runtime>,
@@ -62,6 +66,18 @@ pub struct Flavor {
 enum Mapped {
     Component(Component),
     Module(Module),
+}
+
+impl Mapped {
+    /// The memories and tables of an instance.
+    fn parts(&self) -> Result<ResourcesRequired> {
+        match self {
+            Mapped::Component(component) => component
+                .resources_required()
+                .ok_or_else(|| format_err!("its parts are not known before it runs")),
+            Mapped::Module(module) => Ok(module.resources_required()),
+        }
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -82,7 +98,8 @@ pub fn machine_new(options: &MachineOptions) -> Result<Box<Machine>> {
             flavors: Mutex::default(),
             capabilities: Mutex::default(),
             live: LiveTable::default(),
-            budget: Arc::new(MemoryBudget::new(options.memory)),
+            budget: HostBudget::new(options.memory, options.handles),
+            room: Room::of_process(options.instances.max(1)),
             lines: Arc::new(Lines::new(runtime.handle().clone())),
             ticker: Ticker::start()?,
             runtime: Some(runtime),
@@ -112,20 +129,27 @@ impl Machine {
         fuel: bool,
     ) -> Result<Box<Program>> {
         guarded("loading compiled code", || {
+            let code = Footprint { mappings: FOR_CODE, addresses: 0 };
+            let code = self.inner.room.take(code)?;
             // What does not fit a slot of the pool runs outside it.
             let pooled = self.inner.flavor(fuel, true)?;
-            let (flavor, mapped) = match pooled.map(path) {
-                Ok(mapped) => (pooled, mapped),
+            let (flavor, mapped, outside) = match pooled.map(path) {
+                Ok(mapped) => (pooled, mapped, None),
                 Err(first) => {
                     let unpooled = self.inner.flavor(fuel, false)?;
                     match unpooled.map(path) {
-                        Ok(mapped) => (unpooled, mapped),
+                        Ok(mapped) => {
+                            let parts = mapped.parts()?;
+                            let share = self.inner.room.share();
+                            let outside = Outside::new(&parts, &unpooled.engine, share)?;
+                            (unpooled, mapped, Some(outside))
+                        }
                         Err(_) => return Err(first),
                     }
                 }
             };
             let machine = self.inner.clone();
-            let inner = match mapped {
+            let mut inner = match mapped {
                 Mapped::Component(component) => {
                     let pre = lock(&flavor.linker).instantiate_pre(&component)?;
                     ProgramInner::of_component(machine, flavor, pre, &component, functions)?
@@ -135,6 +159,7 @@ impl Machine {
                     ProgramInner::of_module(machine, flavor, pre, &module, functions)?
                 }
             };
+            inner.occupy(code, outside);
             Ok(Box::new(Program::new(inner)))
         })
     }
@@ -170,6 +195,7 @@ impl MachineInner {
         linker.allow_shadowing(true);
         files::add_to_linker(&mut linker)?;
         names::add_to_linker(&mut linker)?;
+        sockets::add_to_linker(&mut linker)?;
         linker.allow_shadowing(false);
         linker.instance(EXIT_INTERFACE)?.func_wrap(
             EXIT_FUNCTION,

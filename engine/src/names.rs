@@ -1,10 +1,12 @@
 //! wasi:sockets/ip-name-lookup, 0.2 and 0.3: every name goes to the host's own resolver.
 
 use crate::bridge::ffi::{Host, Pending};
+use crate::ledger::{Charge, Kind, Ledger};
 use crate::state::{Guest, GuestView, State};
 use cxx::{SharedPtr, UniquePtr};
 use std::net::IpAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use tokio::sync::oneshot;
 use wasmtime::component::{Accessor, Linker, Resource};
@@ -25,6 +27,8 @@ enum LookupError {
     Denied,
     Invalid,
     Unresolvable,
+    /// The guest waits for as many as it may have handles.
+    TooMany,
 }
 
 type LookupResult = Result<Vec<IpAddr>, LookupError>;
@@ -52,16 +56,22 @@ impl LookupReply {
 struct Lookup {
     receiver: oneshot::Receiver<LookupResult>,
     _pending: UniquePtr<Pending>,
+    _charge: Charge,
 }
 
 impl Lookup {
-    fn begin(host: &SharedPtr<Host>, name: &str) -> Result<Self, LookupError> {
+    fn begin(
+        host: &SharedPtr<Host>,
+        ledger: &Arc<Ledger>,
+        name: &str,
+    ) -> Result<Self, LookupError> {
         if name.is_empty() || name.len() > NAME_LIMIT {
             return Err(LookupError::Invalid);
         }
+        let charge = ledger.charge(Kind::Handles, 1).map_err(|_| LookupError::TooMany)?;
         let (sender, receiver) = oneshot::channel();
         let pending = host.begin_lookup(name, Box::new(LookupReply(Some(sender))));
-        Ok(Lookup { receiver, _pending: pending })
+        Ok(Lookup { receiver, _pending: pending, _charge: charge })
     }
 
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<LookupResult> {
@@ -107,6 +117,7 @@ fn p2_error(error: LookupError) -> ErrorCode {
         LookupError::Denied => ErrorCode::AccessDenied,
         LookupError::Invalid => ErrorCode::InvalidArgument,
         LookupError::Unresolvable => ErrorCode::NameUnresolvable,
+        LookupError::TooMany => ErrorCode::TemporaryResolverFailure,
     }
 }
 
@@ -159,7 +170,7 @@ impl p2::Host for GuestView<'_> {
         name: String,
     ) -> Result<StreamResource, SocketError> {
         self.table.get(&network)?;
-        let mut stream = match Lookup::begin(self.host, &name) {
+        let mut stream = match Lookup::begin(self.host, self.ledger, &name) {
             Ok(lookup) => Stream::Waiting(lookup),
             Err(error) => return Err(p2_error(error).into()),
         };
@@ -200,7 +211,10 @@ impl<T> p3::HostWithStore<T> for Guest {
         store: &Accessor<T, Self>,
         name: String,
     ) -> wasmtime::Result<Result<Vec<p3_types::IpAddress>, p3::ErrorCode>> {
-        let begun = store.with(|mut access| Lookup::begin(access.get().host, &name));
+        let begun = store.with(|mut access| {
+            let view = access.get();
+            Lookup::begin(view.host, view.ledger, &name)
+        });
         let result = match begun {
             Ok(mut lookup) => std::future::poll_fn(|context| lookup.poll(context)).await,
             Err(error) => Err(error),
@@ -210,6 +224,7 @@ impl<T> p3::HostWithStore<T> for Guest {
             Err(LookupError::Denied) => Err(p3::ErrorCode::AccessDenied),
             Err(LookupError::Invalid) => Err(p3::ErrorCode::InvalidArgument),
             Err(LookupError::Unresolvable) => Err(p3::ErrorCode::NameUnresolvable),
+            Err(LookupError::TooMany) => Err(p3::ErrorCode::TemporaryResolverFailure),
         })
     }
 }

@@ -3,7 +3,8 @@
 use crate::bridge::ffi::{Frame, Outcome, OutcomeKind};
 use crate::call::Stopped;
 use crate::config::WASM_STACK;
-use crate::limits::LimitReached;
+use crate::ledger::LimitReached;
+use crate::limits::{INSTANCES, PARTS};
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
@@ -47,7 +48,8 @@ pub fn refused(message: String) -> Outcome {
     with_message(OutcomeKind::BadArguments, message)
 }
 
-fn limit(reached: &LimitReached) -> Outcome {
+/// A limit was reached.
+pub fn limit(reached: &LimitReached) -> Outcome {
     let mut outcome = with_message(OutcomeKind::Limit, reached.to_string());
     outcome.limit = reached.key.to_owned();
     outcome.used = reached.used;
@@ -72,7 +74,7 @@ pub fn classify(error: &Error, growth: Option<&LimitReached>) -> Outcome {
         return outcome;
     }
     if error.is::<PoolConcurrencyLimitError>() {
-        return fault("no sandbox is free");
+        return limit(&LimitReached { key: "sandboxes", used: 0, allowed: 0 });
     }
     if says(error, WRONG_RESOURCE) {
         return refused(
@@ -90,8 +92,14 @@ pub fn classify(error: &Error, growth: Option<&LimitReached>) -> Outcome {
         _ if says(error, COPIED_TOO_MUCH) => {
             Some(LimitReached { key: "output", used: 0, allowed: 0 })
         }
-        _ if matches!(error.downcast_ref(), Some(ResourceTableError::Full)) => {
+        _ if matches!(error.downcast_ref(), Some(ResourceTableError::Full))
+            || says(error, TOO_MANY_HANDLES) =>
+        {
             Some(LimitReached { key: "handles", used: 0, allowed: 0 })
+        }
+        _ if says(error, TOO_MANY_PARTS) => {
+            let parts = if says(error, "instance count") { INSTANCES } else { PARTS } as u64;
+            Some(LimitReached { key: "parts", used: parts + 1, allowed: parts })
         }
         _ => growth.cloned(),
     };
@@ -103,7 +111,9 @@ pub fn classify(error: &Error, growth: Option<&LimitReached>) -> Outcome {
     outcome
 }
 
-// Two errors of the engine that have no public type. Tests hold the texts to what it says.
+// Errors of the engine that have no public type. Tests hold the texts to what it says.
+const TOO_MANY_HANDLES: &str = "store handle limit exceeded";
+const TOO_MANY_PARTS: &str = "resource limit exceeded";
 const COPIED_TOO_MUCH: &str = "fuel allocated for hostcalls has been exhausted";
 const WRONG_RESOURCE: &str = "mismatched resource types";
 

@@ -1,6 +1,9 @@
 //! A component or a module that is ready to be called.
 
 use crate::bridge::ffi::FunctionName;
+use crate::footprint::{Footprint, Occupied, Room};
+use crate::ledger::LimitReached;
+use crate::limits::PARTS;
 use crate::machine::{Flavor, MachineInner};
 use crate::module;
 use crate::shape::Signature;
@@ -10,7 +13,9 @@ use std::sync::Arc;
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, ComponentExportIndex, InstancePre};
 use wasmtime::error::Context as _;
-use wasmtime::{ExternType, FuncType, Module, ModuleExport, Result, bail, format_err};
+use wasmtime::{
+    Engine, ExternType, FuncType, Module, ModuleExport, ResourcesRequired, Result, bail, format_err,
+};
 
 /// What was loaded, shared by its calls.
 pub struct Program {
@@ -22,6 +27,29 @@ pub struct ProgramInner {
     pub flavor: Arc<Flavor>,
     pub code: Code,
     pub functions: Vec<Prepared>,
+    outside: Option<Outside>,
+    /// Its code's mappings; last, for they are there until all else is gone.
+    mapped: Option<Occupied>,
+}
+
+/// What instances take of a component that does not fit the pool, and what they take it from.
+pub struct Outside {
+    need: Footprint,
+    share: Arc<Room>,
+}
+
+impl Outside {
+    /// Refuses what has more parts than any instance may, or of which not one would fit `share`.
+    pub fn new(parts: &ResourcesRequired, engine: &Engine, share: Arc<Room>) -> Result<Self> {
+        for (number, what) in [(parts.num_memories, "memories"), (parts.num_tables, "tables")] {
+            if number as usize > PARTS {
+                bail!("it has {number} {what}; {PARTS} are the most that a component may have");
+            }
+        }
+        let need = Footprint::on_demand(parts, engine);
+        share.check(need)?;
+        Ok(Outside { need, share })
+    }
 }
 
 /// What a fresh instance is made of, and where its functions are, in the order of `functions`.
@@ -82,6 +110,8 @@ impl ProgramInner {
             flavor,
             code: Code::Component(pre, entries),
             functions: prepared,
+            outside: None,
+            mapped: None,
         })
     }
 
@@ -108,7 +138,18 @@ impl ProgramInner {
             _ => None,
         };
         let code = Code::Module(ModuleCode { pre, initializer, entries });
-        Ok(ProgramInner { machine, flavor, code, functions: prepared })
+        Ok(ProgramInner { machine, flavor, code, functions: prepared, outside: None, mapped: None })
+    }
+
+    /// Notes what its code takes, and what its instances will.
+    pub fn occupy(&mut self, mapped: Occupied, outside: Option<Outside>) {
+        self.mapped = Some(mapped);
+        self.outside = outside;
+    }
+
+    /// Takes room for an instance, where it needs any outside the pool.
+    pub fn room(&self) -> Result<Option<Occupied>, LimitReached> {
+        self.outside.as_ref().map(|outside| outside.share.take(outside.need)).transpose()
     }
 }
 

@@ -1,13 +1,15 @@
 //! What a store holds for its guest.
 
-use crate::bridge::ffi::{CallInput, Host, SocketUse};
+use crate::bridge::ffi::{CallInput, Host};
 use crate::call::Control;
 use crate::clocks::Clocks;
 use crate::console::Console;
 use crate::files::{CurrentHost, FileUse, Files};
 use crate::http::Hooks;
-use crate::limits::{Limiter, MemoryBudget};
+use crate::ledger::{Allowance, Charge, Ledger, LimitReached};
+use crate::limits::{self, Limiter};
 use crate::lines::Lines;
+use crate::messages::Messages;
 use crate::stdio::{self, Output};
 use crate::wasi01::Wasi01;
 use cxx::SharedPtr;
@@ -15,7 +17,6 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::sync::Arc;
 use wasmtime::component::{HasData, ResourceTable};
-use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
@@ -29,8 +30,11 @@ pub struct State {
     pub host: SharedPtr<Host>,
     pub table: ResourceTable,
     pub limiter: Limiter,
+    pub ledger: Arc<Ledger>,
     pub files: Arc<FileUse>,
     pub current: Arc<CurrentHost>,
+    /// What its sockets are charged with, from the first one on; see `sockets.rs`.
+    pub sockets: Option<Charge>,
     pub control: Arc<Control>,
     pub wasi01: Wasi01,
     pub lines: Arc<Lines>,
@@ -41,28 +45,33 @@ pub struct State {
     wasi: Option<Box<WasiCtx>>,
     http: WasiHttpCtx,
     hooks: Hooks,
+    messages: Messages,
+    /// A limit that was passed where nobody could be refused: it stops the guest at its next tick.
+    pub overdrawn: Option<LimitReached>,
 }
 
 impl State {
-    /// The state of a fresh store.
+    /// The state of a fresh store, which is charged to `ledger`.
     pub fn new(
         input: &CallInput,
         host: SharedPtr<Host>,
         control: Arc<Control>,
-        budget: Arc<MemoryBudget>,
+        ledger: Arc<Ledger>,
         lines: Arc<Lines>,
     ) -> Self {
         let mut table = ResourceTable::new();
-        table.set_max_capacity(input.handles as usize * 8 + 1024);
+        table.set_max_capacity(limits::resources(input.handles));
         let mut http = WasiHttpCtx::new();
         http.set_field_size_limit(HEADER_BYTES);
         State {
-            hooks: Hooks::new(host.clone()),
+            hooks: Hooks::new(host.clone(), ledger.clone()),
             current: Arc::new(CurrentHost::new(host.clone())),
             host,
             table,
-            limiter: Limiter::new(budget, input.memory),
-            files: Arc::new(FileUse::new(input)),
+            limiter: Limiter::new(ledger.clone()),
+            files: Arc::new(FileUse::new(input, ledger.clone())),
+            ledger,
+            sockets: None,
             control,
             wasi01: Wasi01::default(),
             lines,
@@ -70,19 +79,23 @@ impl State {
             console: input.inherit_stdio.then(Console::default),
             wasi: None,
             http,
+            messages: Messages::default(),
+            overdrawn: None,
         }
     }
 
-    /// Prepares a live store for its next call: new permissions, new limits, the same memory.
+    /// Prepares a live store for its next call: new permissions, and what it has stays counted. Its
+    /// ledger has been renewed.
     pub fn renew(&mut self, input: &CallInput, host: SharedPtr<Host>, control: Arc<Control>) {
-        self.hooks = Hooks::new(host.clone());
+        self.hooks = Hooks::new(host.clone(), self.ledger.clone());
         self.current.renew(host.clone());
         self.host = host;
-        self.limiter.renew(input.memory);
-        self.files = Arc::new(FileUse::new(input));
+        self.table.set_max_capacity(limits::resources(input.handles));
+        self.files = Arc::new(FileUse::new(input, self.ledger.clone()));
         self.control = control;
         self.clocks = Clocks::new(input);
         self.wasi = None;
+        self.overdrawn = None;
     }
 
     /// File operations on behalf of the call that runs.
@@ -111,16 +124,8 @@ impl State {
                     .stderr(Output::new(self.host.clone(), 2));
             }
         }
-        let host = self.host.clone();
-        // Sockets can be made, but each address is asked about: so a refusal gets its name.
-        builder.allow_tcp(true).allow_udp(true);
-        builder.socket_addr_check(move |address, reason| {
-            let host = host.clone();
-            let question = move || {
-                host.socket(&address.ip().to_canonical().to_string(), address.port(), of(reason))
-            };
-            Box::pin(async move { tokio::task::spawn_blocking(question).await.unwrap_or(false) })
-        });
+        // No socket is made but by `sockets.rs`, which asks and counts.
+        builder.allow_tcp(false).allow_udp(false);
         if let Some(seed) = self.clocks.seed() {
             builder
                 .secure_random(StdRng::seed_from_u64(seed))
@@ -140,16 +145,9 @@ impl State {
     }
 }
 
-fn of(reason: SocketAddrUse) -> SocketUse {
-    match reason {
-        SocketAddrUse::TcpBind => SocketUse::TcpBind,
-        SocketAddrUse::TcpListen => SocketUse::TcpListen,
-        SocketAddrUse::TcpAccept => SocketUse::TcpAccept,
-        SocketAddrUse::TcpConnect => SocketUse::TcpConnect,
-        SocketAddrUse::UdpBind => SocketUse::UdpBind,
-        SocketAddrUse::UdpSend => SocketUse::UdpSend,
-        SocketAddrUse::UdpReceive => SocketUse::UdpReceive,
-    }
+/// What the policy of a call allows its instance.
+pub fn allowance(input: &CallInput) -> Allowance {
+    Allowance { memory: input.memory, handles: input.handles.into() }
 }
 
 impl WasiView for State {
@@ -161,6 +159,9 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        if let Err(reached) = self.messages.charge(&mut self.table, &self.ledger) {
+            self.overdrawn = Some(reached);
+        }
         WasiHttpCtxView { hooks: &mut self.hooks, table: &mut self.table, ctx: &mut self.http }
     }
 }
@@ -170,6 +171,7 @@ pub struct GuestView<'a> {
     pub host: &'a SharedPtr<Host>,
     pub table: &'a mut ResourceTable,
     pub files: &'a Arc<FileUse>,
+    pub ledger: &'a Arc<Ledger>,
     pub lines: &'a Arc<Lines>,
     pub current: &'a Arc<CurrentHost>,
 }
@@ -184,7 +186,7 @@ impl HasData for Guest {
 impl State {
     /// The view of Belljar's own host functions.
     pub fn guest(&mut self) -> GuestView<'_> {
-        let State { host, table, files, lines, current, .. } = self;
-        GuestView { host, table, files, lines, current }
+        let State { host, table, files, ledger, lines, current, .. } = self;
+        GuestView { host, table, files, ledger, lines, current }
     }
 }

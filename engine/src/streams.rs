@@ -1,7 +1,7 @@
 //! Streams and futures: given to the guest from lists, collected from it into lists.
 
 use crate::bridge::ffi::Host;
-use crate::limits::LimitReached;
+use crate::ledger::{Charge, Kind, Ledger, LimitReached};
 use crate::shape::{Integer, Shape, Signature};
 use crate::state::State;
 use cxx::SharedPtr;
@@ -34,7 +34,7 @@ pub async fn call(
         given.push(transform(&field.shape, value, &mut change)?);
     }
     let host = store.data().host.clone();
-    let sink = Arc::new(Sink::new(host, limit));
+    let sink = Arc::new(Sink::new(host, limit, &store.data().ledger));
     store
         .run_concurrent(async |accessor| -> Result<()> {
             function.call_concurrent(accessor, &given, results).await?;
@@ -165,18 +165,27 @@ struct Sink {
     changed: Notify,
 }
 
-#[derive(Default)]
 struct Collected {
     slots: Vec<Vec<Val>>,
     open: usize,
     items: u64,
     bytes: usize,
+    /// What the items take while they wait for the end.
+    held: Charge,
     failure: Option<Error>,
 }
 
 impl Sink {
-    fn new(host: SharedPtr<Host>, limit: usize) -> Self {
-        Sink { host, limit, inner: Mutex::default(), changed: Notify::new() }
+    fn new(host: SharedPtr<Host>, limit: usize, ledger: &Arc<Ledger>) -> Self {
+        let inner = Collected {
+            slots: Vec::new(),
+            open: 0,
+            items: 0,
+            bytes: 0,
+            held: ledger.open(Kind::Held),
+            failure: None,
+        };
+        Sink { host, limit, inner: Mutex::new(inner), changed: Notify::new() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Collected> {
@@ -199,6 +208,7 @@ impl Sink {
                 let (used, allowed) = (inner.bytes as u64, self.limit as u64);
                 bail!(LimitReached { key: "output", used, allowed });
             }
+            inner.held.grow(values.iter().map(held_size).sum())?;
             inner.slots[slot].extend(values);
             inner.items
         };
@@ -229,6 +239,12 @@ impl Sink {
     fn take(&self) -> Vec<Vec<Val>> {
         std::mem::take(&mut self.lock().slots)
     }
+}
+
+/// What an item takes of the host's memory.
+fn held_size(value: &Val) -> u64 {
+    let text = if let Val::String(text) = value { text.capacity() } else { 0 };
+    (size_of::<Val>() + text) as u64
 }
 
 /// A lower bound of what an item will take as text.

@@ -33,6 +33,9 @@ pub enum WideResult {
     Fallible,
 }
 
+/// What the allocator rounds small pieces up to.
+const ALLOCATION: usize = 32;
+
 /// The largest number of parameters on the typed way.
 pub const MAXIMUM_PARAMETERS: usize = 3;
 
@@ -116,6 +119,19 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
 }
 
 impl Wide {
+    /// Bytes of the host's memory that it takes.
+    pub fn held(&self) -> u64 {
+        let bytes = match self {
+            Wide::Text(text) => text.capacity(),
+            Wide::Bytes(bytes) => bytes.capacity(),
+            Wide::Texts(texts) => {
+                let each = texts.iter().map(|text| text.capacity().next_multiple_of(ALLOCATION));
+                each.sum::<usize>() + texts.capacity() * size_of::<String>()
+            }
+        };
+        bytes as u64
+    }
+
     /// Takes over what the general reader has converted.
     pub fn from_value(value: Val) -> Option<Self> {
         match value {

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -68,8 +69,9 @@ struct Trapped {
 
 /// The tool went over a limit and was stopped.
 struct LimitReached {
-  /// The policy key: timeout, fuel, memory, output, stack, instances, handles; or
-  /// `sandboxes` and `host-memory`, which all components share.
+  /// The policy key: timeout, fuel, memory, output, stack, instances, handles; `tables` and
+  /// `parts`, which no policy raises; or `sandboxes`, `host-memory`, `host-handles`, `mappings` and
+  /// `addresses`, which all components share.
   std::string limit;
   /// With units: `5 s`, `64 MiB`.
   std::string used;
@@ -94,6 +96,8 @@ struct Usage {
 struct Outcome {
   std::variant<Returned, ToolError, Denied, Trapped, LimitReached, Cancelled> result;
   std::vector<Refusal> refusals;
+  /// The first limit that refused the tool something, where it went on in spite of it.
+  std::optional<LimitReached> reached;
   Usage usage;
   /// What the guest wrote to its standard output and error, cut in the middle where it is long.
   std::string standard_output;

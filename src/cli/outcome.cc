@@ -83,13 +83,25 @@ void explain_refusals(const Outcome& outcome, const std::filesystem::path& polic
   }
 }
 
+/// Writes which limit refused a tool something that it went on without.
+void explain_reached(const Outcome& outcome, Terminal& terminal) {
+  if (!outcome.reached) return;
+  terminal.note(fmt::format("  it ran into its limit \"{}\": {} used, {} allowed",
+                            outcome.reached->limit, outcome.reached->used,
+                            outcome.reached->allowed));
+  if (!outcome.reached->remedy.empty()) {
+    terminal.note(fmt::format("  {} --grant {}", terminal.error_style().good("to raise it:"),
+                              outcome.reached->remedy));
+  }
+}
+
 struct Explain {
   std::string_view tool;
   const Outcome& outcome;
   const std::filesystem::path& policy;
   Terminal& terminal;
 
-  void operator()(const Returned&) const {}
+  void operator()(const Returned&) const { explain_reached(outcome, terminal); }
   void operator()(const ToolError& error) const {
     if (error.json.empty()) {
       terminal.warn(
@@ -97,6 +109,7 @@ struct Explain {
       terminal.note("  belljar inspect shows what it takes");
     } else {
       terminal.warn(fmt::format("{} returned an error: {}", tool, own_words(error.json)));
+      explain_reached(outcome, terminal);
       explain_refusals(outcome, policy, terminal, true);
     }
   }
@@ -154,6 +167,12 @@ Json outcome_json(std::string_view tool, const Outcome& outcome) {
     json["used"] = limit->used;
     json["allowed"] = limit->allowed;
     if (!limit->remedy.empty()) json["grant"] = limit->remedy;
+  }
+  if (outcome.reached) {
+    json["reached"] = {{"limit", outcome.reached->limit},
+                       {"used", outcome.reached->used},
+                       {"allowed", outcome.reached->allowed}};
+    if (!outcome.reached->remedy.empty()) json["reached"]["grant"] = outcome.reached->remedy;
   }
   json["refusals"] = Json::array();
   for (const Refusal& refusal : outcome.refusals) json["refusals"].push_back(refusal_json(refusal));

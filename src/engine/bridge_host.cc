@@ -224,6 +224,10 @@ class BridgeHost final : public bridge::Host {
     return reply;
   }
 
+  bool make_socket(bool tcp) const noexcept override {
+    return host_->make_socket(tcp ? policy::Transport::tcp : policy::Transport::udp);
+  }
+
   bool socket(rust::Str address, std::uint16_t port,
               bridge::SocketUse use) const noexcept override {
     const auto parsed = policy::Address::parse(view(address));

@@ -50,8 +50,9 @@ struct Outcome {
   std::string value;
   std::string message;
   std::vector<Frame> frames;
-  /// With a limit: its policy key, what was used, what was allowed. `timeout` counts
-  /// microseconds, `memory`, `output` and `stack` bytes.
+  /// With a limit: its policy key, what was used, what was allowed. `timeout` counts microseconds,
+  /// `handles`, `host-handles`, `mappings` and `parts` themselves, all others bytes. With any other
+  /// kind: the first limit that refused the guest something.
   std::string limit;
   std::uint64_t used = 0;
   std::uint64_t allowed = 0;
@@ -137,8 +138,10 @@ struct EngineOptions {
   std::uint32_t instances = 1'000;
   /// Threads for guests that do not finish at once.
   std::uint32_t workers = 2;
-  /// Linear memory of all guests together.
+  /// Linear memory of all guests together, and what the host holds for them.
   Bytes memory;
+  /// Descriptors that all guests together may have open; zero for half of what the process may.
+  std::uint64_t handles = 0;
 };
 
 /// The engine that runs WebAssembly for real.

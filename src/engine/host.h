@@ -202,6 +202,8 @@ class Host {
 
   /// Decides and does. May block.
   [[nodiscard]] virtual FileReply file(const FileRequest& request) = 0;
+  /// Decides whether a socket may be made, whatever it will be used for. May block.
+  [[nodiscard]] virtual bool make_socket(policy::Transport transport) = 0;
   /// Decides. May block.
   [[nodiscard]] virtual bool socket(const policy::Address& address, std::uint16_t port,
                                     SocketUse use) = 0;

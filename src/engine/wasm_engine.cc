@@ -1,4 +1,5 @@
 #include <dlfcn.h>
+#include <sys/resource.h>
 
 #include <memory>
 #include <string>
@@ -160,11 +161,25 @@ class WasmEngine final : public Engine {
 
 }  // namespace
 
+namespace {
+
+/// Half of the descriptors that this process may open: the rest are its own, and connections.
+std::uint64_t half_of_the_descriptors() {
+  constexpr std::uint64_t usual = 1'024;
+  rlimit files{};
+  const bool known = ::getrlimit(RLIMIT_NOFILE, &files) == 0;
+  return (known ? files.rlim_cur : usual) / 2;
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Engine>> make_engine(const EngineOptions& options) {
   try {
-    return std::make_unique<WasmEngine>(bridge::machine_new({.instances = options.instances,
-                                                             .workers = options.workers,
-                                                             .memory = options.memory.value}));
+    return std::make_unique<WasmEngine>(bridge::machine_new(
+        {.instances = options.instances,
+         .workers = options.workers,
+         .memory = options.memory.value,
+         .handles = options.handles > 0 ? options.handles : half_of_the_descriptors()}));
   } catch (const std::exception& error) {
     return fail(ErrorCode::internal, "the engine does not start: {}", error.what());
   }

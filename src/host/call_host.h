@@ -62,6 +62,7 @@ class CallHost final : public engine::Host,
   void output(int stream, std::string_view bytes) override;
   void progress(std::uint64_t items) override;
   engine::FileReply file(const engine::FileRequest& request) override;
+  bool make_socket(policy::Transport transport) override;
   bool socket(const policy::Address& address, std::uint16_t port, engine::SocketUse use) override;
   std::unique_ptr<engine::Pending> begin_lookup(
       std::string_view name, std::move_only_function<void(engine::LookupAnswer)> done) override;

@@ -24,6 +24,15 @@ class NoTransfer final : public engine::HttpTransfer {
 
 }  // namespace
 
+bool CallHost::make_socket(policy::Transport transport) {
+  const policy::Decision decision = decide_now(
+      [&](const policy::Snapshot& snapshot) { return snapshot.decide_sockets(transport); });
+  if (!decision) {
+    refuse("network", fmt::format("make a {} socket", policy::name_of(transport)), decision);
+  }
+  return decision.allowed;
+}
+
 bool CallHost::socket(const policy::Address& address, std::uint16_t port, engine::SocketUse use) {
   using engine::SocketUse;
   const bool tcp = use == SocketUse::tcp_bind || use == SocketUse::tcp_connect ||

@@ -168,12 +168,14 @@ TEST_F(CallHostTest, WithoutAPolicyNothingIsPossible) {
   EXPECT_THAT(host->arguments(), IsEmpty());
   ASSERT_THAT(host->preopens(), SizeIs(1)) << "an empty root, by which refusals get their names";
   EXPECT_NE(host->file(reading("data/file")).error, 0);
+  EXPECT_FALSE(host->make_socket(policy::Transport::udp));
   EXPECT_FALSE(host->socket(*policy::Address::parse("127.0.0.1"), 80, SocketUse::tcp_connect));
   EXPECT_TRUE(look_up(*host, "a.test").denied);
   EXPECT_EQ(fetch(*host, Network::get("a.test")).failure, engine::HttpFailure::denied);
   EXPECT_EQ(network_.names().lookups(), 0U);
-  EXPECT_THAT(refused(*host), ElementsAre("read /data/file", "connect to tcp:127.0.0.1:80",
-                                          "look up a.test", "GET http://a.test/"));
+  EXPECT_THAT(refused(*host),
+              ElementsAre("read /data/file", "make a udp socket", "connect to tcp:127.0.0.1:80",
+                          "look up a.test", "GET http://a.test/"));
 }
 
 TEST_F(CallHostTest, A34ACallMakesOnlySoManyFiles) {

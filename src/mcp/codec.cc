@@ -90,7 +90,14 @@ std::string describe_failure(const toolbox::ToolInfo& tool, const Outcome& outco
 
     std::string operator()(const Returned& returned) const { return returned.json; }
     std::string operator()(const ToolError& error) const {
-      return error.message.empty() ? plain_text(error.json) : error.message;
+      if (!error.message.empty()) return error.message;
+      std::string text = plain_text(error.json);
+      if (outcome.reached) {
+        text += fmt::format("\nIt ran into its limit \"{}\" ({}; allowed are {}){}.",
+                            outcome.reached->limit, outcome.reached->used, outcome.reached->allowed,
+                            outcome.reached->remedy.empty() ? "" : ", which the user can raise");
+      }
+      return text;
     }
     std::string operator()(const Denied& denied) const {
       const std::string own = denied.json.empty() ? denied.message : plain_text(denied.json);

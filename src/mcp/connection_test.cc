@@ -58,6 +58,7 @@ class FakeTool final : public toolbox::Tool {
       cancelled = true;
       end({.result = Cancelled{},
            .refusals = {},
+           .reached = {},
            .usage = {},
            .standard_output = {},
            .standard_error = {}});
@@ -68,6 +69,7 @@ class FakeTool final : public toolbox::Tool {
     void end(std::string json) {
       end({.result = Returned{std::move(json)},
            .refusals = {},
+           .reached = {},
            .usage = {},
            .standard_output = {},
            .standard_error = {}});
@@ -276,6 +278,7 @@ TEST_F(ConnectionTest, AnUnknownToolIsAnErrorAndAFailureIsAResult) {
   request(3, "tools/call", {{"name", "slow_run"}});
   slow_->calls[0]->end(Outcome{.result = Trapped{"unreachable", {{"m", "a\nb", "", 0, 0}}},
                                .refusals = {},
+                               .reached = {},
                                .usage = {},
                                .standard_output = {},
                                .standard_error = {}});

@@ -137,6 +137,8 @@ class Snapshot {
   /// About a raw socket; `names` are those that the resolver gave this address for.
   [[nodiscard]] Decision decide_socket(Transport transport, const Address& address,
                                        std::uint16_t port, std::span<const Host> names) const;
+  /// About making a raw socket, before it is known what for.
+  [[nodiscard]] Decision decide_sockets(Transport transport) const;
   [[nodiscard]] Decision decide_capability(std::string_view interface) const;
   /// Whether any raw socket of this kind could ever be allowed.
   [[nodiscard]] bool has_sockets(Transport transport) const noexcept;

@@ -379,6 +379,26 @@ Decision Snapshot::decide_socket(Transport transport, const Address& address, st
   return {true, fmt::format("network.allow {}", describe(*rule)), {}, {}};
 }
 
+Decision Snapshot::decide_sockets(Transport transport) const {
+  const std::string_view kind = name_of(transport);
+  const auto has = [&](const std::vector<SocketRule>& rules) {
+    return std::any_of(rules.begin(), rules.end(),
+                       [&](const SocketRule& rule) { return rule.transport == transport; });
+  };
+  if (!has(granted_.sockets)) {
+    return denied("no rule",
+                  fmt::format("nothing allows sockets; a grant names where one may lead, "
+                              "as network={}:HOST:PORT does",
+                              kind));
+  }
+  for (const auto& [name, bound] : bounds_) {
+    if (bound.has_network && !has(bound.sockets)) {
+      return denied(name, fmt::format("{} does not allow {} sockets", name, kind));
+    }
+  }
+  return {true, fmt::format("network.allow {}", kind), {}, {}};
+}
+
 bool Snapshot::has_sockets(Transport transport) const noexcept {
   return std::any_of(granted_.sockets.begin(), granted_.sockets.end(),
                      [&](const SocketRule& rule) { return rule.transport == transport; });

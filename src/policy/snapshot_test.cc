@@ -72,6 +72,8 @@ TEST(Snapshots, AnEmptyOneAllowsNothing) {
   EXPECT_FALSE(policy->decide_lookup(*normalize_host("api.example")));
   EXPECT_FALSE(policy->decide_socket(Transport::tcp, *Address::parse("8.8.8.8"), 53, {}));
   EXPECT_FALSE(policy->decide_socket(Transport::udp, *Address::parse("8.8.8.8"), 53, {}));
+  EXPECT_FALSE(policy->decide_sockets(Transport::tcp));
+  EXPECT_FALSE(policy->decide_sockets(Transport::udp));
   EXPECT_FALSE(policy->decide_capability("acme:kv/store@1.0.0"));
   EXPECT_FALSE(address(policy, "127.0.0.1"));
   EXPECT_THAT(policy->mounts(), IsEmpty());
@@ -343,6 +345,17 @@ TEST(SocketDecisions, ASocketNeedsItsTransportHostAndPort) {
       << "an address that no granted name led to";
   EXPECT_TRUE(policy->has_sockets(Transport::tcp));
   EXPECT_FALSE(policy->has_sockets(Transport::udp));
+}
+
+TEST(SocketDecisions, ASocketIsMadeOnlyWhereOneOfItsKindCouldLeadSomewhere) {
+  const Document tcp = granted({"network=tcp:db.example:5432", "network=db.example"});
+  EXPECT_TRUE(snapshot(tcp)->decide_sockets(Transport::tcp));
+  EXPECT_EQ(refusal(snapshot(tcp)->decide_sockets(Transport::udp)),
+            "no rule: nothing allows sockets; a grant names where one may lead, as "
+            "network=udp:HOST:PORT does");
+  const auto closed = document("  network: {allow: [{udp: \"db.example:5432\"}]}\n");
+  EXPECT_FALSE(snapshot(tcp, {}, closed)->decide_sockets(Transport::tcp));
+  EXPECT_FALSE(snapshot(tcp, {}, closed)->decide_sockets(Transport::udp));
 }
 
 TEST(SocketDecisions, A41_ANameThatLeadsIntoThePrivateNetworkIsRefusedAtTheAddress) {

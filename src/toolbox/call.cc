@@ -78,8 +78,15 @@ belljar::LimitReached describe_limit(const engine::Outcome& outcome, const CallS
     limit.used = "more than there is room for";
     limit.allowed = fmt::format("{}", summary.policy.limits().handles);
     raise(fmt::format("{}", std::max(64U, summary.policy.limits().handles * 2)));
+  } else if (outcome.limit == "sandboxes") {
+    limit.used = "all places of the pool are in use";
+    limit.allowed = "those that there are";
+  } else if (outcome.limit == "host-handles" || outcome.limit == "mappings" ||
+             outcome.limit == "parts") {
+    limit.used = fmt::format("{}", outcome.used);
+    limit.allowed = fmt::format("{}", outcome.allowed);
   } else {
-    // The stack, tables and the host's own memory are no tool's to raise.
+    // The stack, tables, addresses and the host's own memory are no tool's to raise.
     limit.used = bytes(outcome.used);
     limit.allowed = bytes(outcome.allowed);
   }
@@ -135,6 +142,9 @@ Outcome make_outcome(engine::Outcome outcome, host::CallHost& host, const CallSu
   const bool failed = outcome.kind == OutcomeKind::tool_error || outcome.exit_code != 0;
   for (Refusal& refusal : result.refusals) {
     if (failed && refusal.hint && names_path_of(summary.arguments, refusal)) refusal.hint = false;
+  }
+  if (outcome.kind != OutcomeKind::limit && !outcome.limit.empty()) {
+    result.reached = describe_limit(outcome, summary);
   }
   result.usage.memory = outcome.peak_memory.value;
   result.usage.fuel = outcome.fuel_used.value;
@@ -214,6 +224,8 @@ std::string call_details(std::string_view tool, const Result<Outcome>& result,
   if (result->usage.fuel > 0) fmt::format_to(out, ",\"fuel\":{}", result->usage.fuel);
   if (const auto* limit = std::get_if<belljar::LimitReached>(&result->result)) {
     fmt::format_to(out, ",\"limit\":\"{}\"", limit->limit);
+  } else if (result->reached) {
+    fmt::format_to(out, ",\"limit\":\"{}\"", result->reached->limit);
   }
   if (const auto* trapped = std::get_if<Trapped>(&result->result)) {
     fmt::format_to(out, ",\"message\":{}", json_string(one_line(trapped->message, 500)));

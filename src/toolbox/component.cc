@@ -319,6 +319,7 @@ class Component::ActiveCall final : public CallHandle,
     if (auto live = find_live(); !live) {
       return end(Outcome{.result = ToolError{{}, live.error().message()},
                          .refusals = {},
+                         .reached = {},
                          .usage = {},
                          .standard_output = {},
                          .standard_error = {}});

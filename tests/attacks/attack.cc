@@ -143,6 +143,10 @@ std::string component_of(std::string_view module, std::string_view lifted) {
                              (param $size i32) (result i32) (local $at i32)
       (local.set $at (i32.and (i32.add (global.get $free) (i32.const 15)) (i32.const -16)))
       (global.set $free (i32.add (local.get $at) (local.get $size)))
+      (if (i32.gt_u (global.get $free) (i32.shl (memory.size) (i32.const 16)))
+        (then (drop (memory.grow (i32.sub
+          (i32.shr_u (i32.add (global.get $free) (i32.const 65535)) (i32.const 16))
+          (memory.size))))))
       (local.get $at))
     {})
   (core instance $i (instantiate $m))

@@ -50,6 +50,7 @@ class Host {
                       rust::Slice<const std::uint8_t> bytes) const noexcept = 0;
   virtual void progress(std::uint64_t items) const noexcept = 0;
   virtual FileReply file(const FileRequest& request) const noexcept = 0;
+  virtual bool make_socket(bool tcp) const noexcept = 0;
   virtual bool socket(rust::Str address, std::uint16_t port, SocketUse use) const noexcept = 0;
   virtual bool sockets_revoked() const noexcept = 0;
   virtual std::unique_ptr<Pending> begin_lookup(rust::Str name,

@@ -13,6 +13,24 @@ use wasmtime::component::Val;
 /// that was written (RFC 8259, 6): 2^53 is also what 2^53 + 1 is rounded to.
 const EXACT: f64 = 9_007_199_254_740_991.0;
 
+/// A piece that the allocator gives for a small value.
+const BOXED: usize = 48;
+
+/// Bytes that a value takes, without its parts and the length of its text. What a record leaves out
+/// is in it as well.
+fn size(shape: &Shape) -> usize {
+    size_of::<Val>()
+        + match shape {
+            Shape::Record(fields) => {
+                fields.iter().map(|field| BOXED + size_of::<Val>() + field.name.len()).sum()
+            }
+            Shape::Option(inner) => BOXED + size(inner),
+            Shape::Variant(_) | Shape::Result(..) | Shape::Future(_) => 2 * BOXED,
+            Shape::Enum(_) | Shape::Flags(_) | Shape::String => BOXED,
+            _ => 0,
+        }
+}
+
 /// Reads a value of one shape.
 pub(super) struct Value<'a, 'b, 'r> {
     pub(super) shape: &'a Shape,
@@ -26,6 +44,7 @@ impl<'de> DeserializeSeed<'de> for Value<'_, '_, '_> {
         if self.reader.path.len() > MAXIMUM_DEPTH {
             return Err(self.reader.refuse(format_args!("nested deeper than {MAXIMUM_DEPTH}")));
         }
+        self.reader.hold(size(self.shape))?;
         match self.shape {
             Shape::Record(fields) => {
                 let seed = Record { fields, reader: self.reader, what: "an object" };
@@ -112,9 +131,20 @@ impl Value<'_, '_, '_> {
         }
     }
 
+    fn bytes<E: serde::de::Error>(self, text: &str) -> Result<Val, E> {
+        self.reader.hold(text.len() / 4 * 3 * size_of::<Val>())?;
+        match decode_base64(text) {
+            Some(bytes) => Ok(Val::List(bytes.into_iter().map(Val::U8).collect())),
+            None => Err(self.mismatch("a string that is not base64")),
+        }
+    }
+
     fn text<E: serde::de::Error>(self, text: &str) -> Result<Val, E> {
         match self.shape {
-            Shape::String => Ok(Val::String(text.to_owned())),
+            Shape::String => {
+                self.reader.hold(text.len())?;
+                Ok(Val::String(text.to_owned()))
+            }
             Shape::Char => {
                 let mut characters = text.chars();
                 match (characters.next(), characters.next()) {
@@ -126,15 +156,9 @@ impl Value<'_, '_, '_> {
                 Some(name) => Ok(Val::Enum(name.to_string())),
                 None => Err(self.mismatch(format_args!("\"{}\"", shorten(text)))),
             },
-            Shape::Bytes => match decode_base64(text) {
-                Some(bytes) => Ok(Val::List(bytes.into_iter().map(Val::U8).collect())),
-                None => Err(self.mismatch("a string that is not base64")),
-            },
+            Shape::Bytes => self.bytes(text),
             Shape::Stream(element) if matches!(**element, Shape::Integer(Integer::U8)) => {
-                match decode_base64(text) {
-                    Some(bytes) => Ok(Val::List(bytes.into_iter().map(Val::U8).collect())),
-                    None => Err(self.mismatch("a string that is not base64")),
-                }
+                self.bytes(text)
             }
             Shape::Integer(integer) => match exact_integer(text) {
                 Some(value) => {
@@ -327,6 +351,8 @@ impl<'de> Visitor<'de> for Value<'_, '_, '_> {
                 let mut pairs: Vec<(Val, Val)> = Vec::new();
                 let mut seen = std::collections::HashSet::new();
                 while let Some(key) = entries.next_key::<String>()? {
+                    // The key, and once more among those that were seen.
+                    reader.hold(2 * (BOXED + key.len()))?;
                     if !seen.insert(key.clone()) {
                         return Err(reader.refuse_at(&key, "this key is given twice"));
                     }

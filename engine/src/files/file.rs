@@ -1,7 +1,8 @@
 //! An open file: reads that never wait for a disk on a guest's thread, and counted writes.
 
-use super::{FileUse, HandleCount, OpenHow, Opened, error};
+use super::{FileUse, OPERATION, OpenHow, Opened, error};
 use crate::bridge::ffi::FileStatus;
+use crate::ledger::{Charge, Kind};
 use crate::lines::Line;
 use rustix::fs::{Timespec, Timestamps};
 use rustix::io::{Errno, ReadWriteFlags};
@@ -20,11 +21,28 @@ pub struct OpenFile {
     write: bool,
     counts: Arc<FileUse>,
     opened: Arc<Opened>,
-    _count: HandleCount,
+    _count: Charge,
     /// Where operations on its file system wait.
     line: Line,
     /// Whether others serve the file: then nothing is asked of it on a guest's thread.
     remote: bool,
+}
+
+/// What was read, which is charged while it waits.
+pub struct Contents {
+    pub bytes: Vec<u8>,
+    pub charge: Charge,
+}
+
+impl Contents {
+    /// Keeps what was read, of a larger buffer that was charged.
+    fn new(mut buffer: Vec<u8>, count: usize, mut charge: Charge) -> Self {
+        buffer.truncate(count);
+        buffer.shrink_to_fit();
+        // Smaller than it was: this is never refused.
+        let _ = charge.resize(count as u64);
+        Contents { bytes: buffer, charge }
+    }
 }
 
 /// Where a write goes.
@@ -46,7 +64,7 @@ impl OpenFile {
         how: OpenHow,
         counts: Arc<FileUse>,
         opened: Arc<Opened>,
-        count: HandleCount,
+        count: Charge,
         line: Line,
         remote: bool,
     ) -> Self {
@@ -82,11 +100,17 @@ impl OpenFile {
         work: impl FnOnce(&OwnedFd) -> rustix::io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let descriptor = self.descriptor().clone();
-        self.line.run(move || work(&descriptor)).await?.map_err(error)
+        let held = self.counts.hold(0)?;
+        let work = move || {
+            // Until it is done, also where nobody waits for that any more.
+            let _held = held;
+            work(&descriptor)
+        };
+        self.line.run(work).await?.map_err(error)
     }
 
     /// Reads what is in memory already; `None` where the disk would have to be asked.
-    pub fn try_read(&self, length: usize, offset: u64) -> Option<io::Result<Vec<u8>>> {
+    pub fn try_read(&self, length: usize, offset: u64) -> Option<io::Result<Contents>> {
         if !self.read {
             return Some(Err(error(Errno::BADF)));
         }
@@ -96,31 +120,40 @@ impl OpenFile {
         if !self.opened.is_as_before() {
             return None;
         }
-        let mut buffer = vec![0; length.min(READ_LIMIT)];
+        let length = length.min(READ_LIMIT);
+        let charge = match self.counts.hold(length) {
+            Ok(charge) => charge,
+            Err(error) => return Some(Err(error)),
+        };
+        let mut buffer = vec![0; length];
         let slices = &mut [IoSliceMut::new(&mut buffer)];
         match rustix::io::preadv2(self.descriptor(), slices, offset, ReadWriteFlags::NOWAIT) {
-            Ok(count) => {
-                buffer.truncate(count);
-                Some(Ok(buffer))
-            }
+            Ok(count) => Some(Ok(Contents::new(buffer, count, charge))),
             Err(Errno::AGAIN | Errno::OPNOTSUPP) => None,
             Err(code) => Some(Err(error(code))),
         }
     }
 
     /// Reads at most `length` bytes; none at the end of the file.
-    pub async fn read(&self, length: usize, offset: u64) -> io::Result<Vec<u8>> {
+    pub async fn read(&self, length: usize, offset: u64) -> io::Result<Contents> {
         if let Some(result) = self.try_read(length, offset) {
             return result;
         }
         self.opened.still_granted().await?;
+        let length = length.min(READ_LIMIT);
+        let charge = self.counts.hold(length)?;
         self.blocking(move |descriptor| {
-            let mut buffer = vec![0; length.min(READ_LIMIT)];
+            let mut buffer = vec![0; length];
             let count = rustix::io::pread(descriptor, &mut buffer, offset)?;
-            buffer.truncate(count);
-            Ok(buffer)
+            Ok(Contents::new(buffer, count, charge))
         })
         .await
+    }
+
+    /// How much of `wanted` bytes can be read ahead, with what the guest makes the host hold already.
+    pub fn room_to_read(&self, wanted: usize) -> usize {
+        let left = self.counts.ledger.left(Kind::Held) / 4;
+        usize::try_from(left).unwrap_or(wanted).clamp(OPERATION, wanted)
     }
 
     /// Writes all of `bytes`.
@@ -132,7 +165,10 @@ impl OpenFile {
         self.opened.still_granted().await?;
         let counts = self.counts.clone();
         let descriptor = self.descriptor().clone();
+        let held = self.counts.hold(bytes.len())?;
         let work = move || -> io::Result<usize> {
+            // Until it is written, also where nobody waits for that any more.
+            let _held = held;
             let length = bytes.len() as u64;
             let size = rustix::fs::fstat(&*descriptor).map_err(error)?.st_size as u64;
             let start = match place {

@@ -9,6 +9,7 @@ mod p3;
 mod streams;
 
 use crate::bridge::ffi::{CallInput, FileOperation, FileReply, FileRequest, FileStatus, Host};
+use crate::ledger::{Charge, Kind, Ledger};
 use crate::lines::{Line, Lines};
 use crate::state::State;
 use cxx::SharedPtr;
@@ -19,12 +20,14 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::os::fd::{FromRawFd, OwnedFd};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wasmtime::component::Linker;
 
 /// The longest path that is handed to the host.
 const PATH_LIMIT: usize = 4_096;
+/// What an operation under way is charged with at least.
+const OPERATION: usize = 4 << 10;
 /// Entries of a directory that are read at once.
 const ENTRIES_AHEAD: usize = 64;
 
@@ -34,35 +37,33 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     p3::add_to_linker(linker)
 }
 
-/// What one call has open and has written.
+/// What one call has written, and where what it opens is charged.
 pub struct FileUse {
-    handles: AtomicU32,
-    handles_allowed: u32,
+    ledger: Arc<Ledger>,
     written: AtomicU64,
     written_allowed: u64,
     hasher: RandomState,
 }
 
 impl FileUse {
-    /// Counts from zero, up to the limits of the call.
-    pub fn new(input: &CallInput) -> Self {
+    /// Counts what is written from zero, up to the limit of the call.
+    pub fn new(input: &CallInput, ledger: Arc<Ledger>) -> Self {
         FileUse {
-            handles: AtomicU32::new(0),
-            handles_allowed: input.handles,
+            ledger,
             written: AtomicU64::new(0),
             written_allowed: input.written,
             hasher: RandomState::new(),
         }
     }
 
-    fn open(self: &Arc<Self>) -> io::Result<HandleCount> {
-        let taken = self.handles.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
-            (open < self.handles_allowed).then_some(open + 1)
-        });
-        match taken {
-            Ok(_) => Ok(HandleCount(self.clone())),
-            Err(_) => Err(error(Errno::MFILE)),
-        }
+    /// Charges a descriptor that is about to be opened.
+    fn open(&self) -> io::Result<Charge> {
+        Ok(self.ledger.charge(Kind::Handles, 1)?)
+    }
+
+    /// Charges bytes of an operation, which takes some room even for none.
+    fn hold(&self, bytes: usize) -> io::Result<Charge> {
+        Ok(self.ledger.charge(Kind::Held, bytes.max(OPERATION) as u64)?)
     }
 
     /// Counts bytes that are about to be written. What a file grows by counts as well, also where
@@ -141,15 +142,6 @@ impl Opened {
             }
             _ => Err(error(Errno::ACCESS)),
         }
-    }
-}
-
-/// One open handle; dropping it gives the place back.
-struct HandleCount(Arc<FileUse>);
-
-impl Drop for HandleCount {
-    fn drop(&mut self) {
-        self.0.handles.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -305,7 +297,7 @@ impl Files {
 
     /// How many files a guest may have open.
     pub fn allowed(&self) -> usize {
-        self.counts.handles_allowed as usize
+        usize::try_from(self.counts.ledger.allowed(Kind::Handles)).unwrap_or(usize::MAX)
     }
 
     /// The granted folders, with the paths at which the guest finds them.
@@ -321,7 +313,13 @@ impl Files {
 
     async fn ask(&self, line: &Line, request: FileRequest) -> io::Result<Reply> {
         let host = self.host.clone();
-        line.run(move || Reply::new(host.file(&request))).await?
+        // Charged until it is done, also where nobody waits for that any more.
+        let held = self.counts.hold(0)?;
+        let work = move || {
+            let _held = held;
+            Reply::new(host.file(&request))
+        };
+        line.run(work).await?
     }
 
     /// Opens something that stays open. The stamp is from before: a change meanwhile is seen later.
@@ -544,7 +542,7 @@ pub struct EntryReader {
     read: VecDeque<io::Result<Entry>>,
     line: Line,
     opened: Arc<Opened>,
-    _count: HandleCount,
+    _count: Charge,
 }
 
 impl EntryReader {

@@ -195,7 +195,7 @@ impl types::HostDescriptor for GuestView<'_> {
         offset: Filesize,
     ) -> FsResult<(Vec<u8>, bool)> {
         let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let bytes = self.descriptor(&fd)?.file()?.read(length, offset).await?;
+        let bytes = self.descriptor(&fd)?.file()?.read(length, offset).await?.bytes;
         let end = bytes.is_empty() && length > 0;
         Ok((bytes, end))
     }

@@ -1,6 +1,6 @@
 //! wasi:filesystem 0.3.
 
-use super::file::{OpenFile, Place, READ_LIMIT};
+use super::file::{Contents, OpenFile, Place, READ_LIMIT};
 use super::p2::now;
 use super::{Descriptor, Files, OpenHow, file_type};
 use crate::bridge::ffi::{FileOperation, FileStatus};
@@ -119,7 +119,7 @@ impl types::HostDescriptor for GuestView<'_> {
     }
 }
 
-type Transfer = Pin<Box<dyn Future<Output = io::Result<Vec<u8>>> + Send>>;
+type Transfer = Pin<Box<dyn Future<Output = io::Result<Contents>> + Send>>;
 
 /// Gives a file's contents to the guest.
 struct Reading {
@@ -172,11 +172,12 @@ impl<D> StreamProducer<D> for Reading {
         };
         me.pending = None;
         Poll::Ready(Ok(match result {
-            Ok(bytes) if bytes.is_empty() => {
+            Ok(contents) if contents.bytes.is_empty() => {
                 me.end(Ok(()));
                 StreamResult::Dropped
             }
-            Ok(bytes) => {
+            Ok(Contents { bytes, .. }) => {
+                // No more than the guest has room for: it takes all of it at once.
                 me.offset += bytes.len() as u64;
                 destination.set_buffer(BytesMut::from(&bytes[..]));
                 StreamResult::Completed

@@ -1,6 +1,7 @@
 //! Files as the streams of WASI 0.2.
 
-use super::file::{OpenFile, Place, READ_LIMIT};
+use super::file::{Contents, OpenFile, Place, READ_LIMIT};
+use crate::ledger::Charge;
 use bytes::Bytes;
 use std::io;
 use std::mem;
@@ -17,8 +18,8 @@ pub struct FileInput {
 
 enum Input {
     Idle,
-    Waiting(JoinHandle<io::Result<Vec<u8>>>),
-    Data(Bytes),
+    Waiting(JoinHandle<io::Result<Contents>>),
+    Data(Bytes, Charge),
     Failed(io::Error),
     Closed,
 }
@@ -28,12 +29,12 @@ impl FileInput {
         FileInput { file, position, state: Input::Idle }
     }
 
-    fn arrived(&mut self, result: io::Result<Vec<u8>>) {
+    fn arrived(&mut self, result: io::Result<Contents>) {
         self.state = match result {
-            Ok(bytes) if bytes.is_empty() => Input::Closed,
-            Ok(bytes) => {
+            Ok(contents) if contents.bytes.is_empty() => Input::Closed,
+            Ok(Contents { bytes, charge }) => {
                 self.position += bytes.len() as u64;
-                Input::Data(bytes.into())
+                Input::Data(bytes.into(), charge)
             }
             Err(error) => Input::Failed(error),
         };
@@ -52,7 +53,8 @@ impl FileInput {
 impl Pollable for FileInput {
     async fn ready(&mut self) {
         if matches!(self.state, Input::Idle) {
-            self.begin(READ_LIMIT);
+            // Little, where the guest makes the host hold much already.
+            self.begin(self.file.room_to_read(READ_LIMIT));
         }
         if let Input::Waiting(task) = &mut self.state {
             let result = task.await.unwrap_or_else(|_| Err(io::ErrorKind::Interrupted.into()));
@@ -74,10 +76,11 @@ impl InputStream for FileInput {
             self.begin(size);
         }
         match mem::replace(&mut self.state, Input::Idle) {
-            Input::Data(mut bytes) => {
+            Input::Data(mut bytes, charge) => {
                 let part = bytes.split_to(bytes.len().min(size));
+                // Both are parts of one piece of memory, which is there until its end is taken.
                 if !bytes.is_empty() {
-                    self.state = Input::Data(bytes);
+                    self.state = Input::Data(bytes, charge);
                 }
                 Ok(part)
             }
@@ -161,6 +164,9 @@ impl OutputStream for FileOutput {
         if matches!(self.state, Output::Waiting(_)) {
             return Err(StreamError::trap("write before check-write allowed it"));
         }
+        if bytes.is_empty() {
+            return Ok(());
+        }
         let (file, place) = (self.file.clone(), self.place);
         self.state = Output::Waiting(tokio::spawn(async move { file.write(bytes, place).await }));
         Ok(())
@@ -174,7 +180,10 @@ impl OutputStream for FileOutput {
         if let Some(error) = self.failed() {
             return Err(error);
         }
-        Ok(if matches!(self.state, Output::Waiting(_)) { 0 } else { READ_LIMIT })
+        Ok(match self.state {
+            Output::Waiting(_) => 0,
+            _ => self.file.room_to_read(READ_LIMIT),
+        })
     }
 
     async fn cancel(&mut self) {

@@ -177,7 +177,7 @@ pub async fn fd_read(
             if !file.flags().0 {
                 return Err(Errno::BADF.into());
             }
-            let data = file.read(length, offset.unwrap_or(position)).await?;
+            let data = file.read(length, offset.unwrap_or(position)).await?.bytes;
             memory::scatter(guest, &parts, &data)?;
             if offset.is_none() {
                 let position = position.checked_add(data.len() as u64).ok_or(Errno::OVERFLOW)?;

@@ -382,7 +382,7 @@ impl Run {
             Parameters::Dynamic(arguments) => arguments,
             _ => Vec::new(),
         };
-        let result = module_call::call(&mut *self.sandbox, code, self.function, &arguments).await;
+        let result = module_call::call(&mut self.sandbox, code, self.function, &arguments).await;
         if prepared.command {
             return exited(result.map(|_| 0));
         }
@@ -467,7 +467,7 @@ impl Run {
         results.resize_with(usize::from(signature.result.is_some()), || Val::Bool(false));
         if signature.transmits {
             let limit = self.output_limit();
-            streams::call(&mut *self.sandbox, signature, function, arguments, &mut results, limit)
+            streams::call(&mut self.sandbox, signature, function, arguments, &mut results, limit)
                 .await?;
         } else {
             function.call_async(&mut *self.sandbox, &arguments, &mut results).await?;

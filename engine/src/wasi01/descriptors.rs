@@ -18,7 +18,7 @@ pub struct OpenDirectory {
     pub directory: Directory,
     /// Where the guest finds it, if it was granted as a whole.
     pub preopen: Option<String>,
-    pub listing: Option<Listing>,
+    pub listing: Option<Box<Listing>>,
 }
 
 /// A directory's entries, of which some were read.

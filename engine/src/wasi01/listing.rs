@@ -49,9 +49,10 @@ pub async fn fd_readdir(
 }
 
 /// Opens a directory and goes to the entry of this number.
-async fn begin(files: &Files, directory: &Directory, cookie: u64) -> Answer<Listing> {
+async fn begin(files: &Files, directory: &Directory, cookie: u64) -> Answer<Box<Listing>> {
     let entries = files.read_entries(directory).await?;
-    let mut listing = Listing { entries, pending: None, next: cookie.min(OWN_NAMES.len() as u64) };
+    let next = cookie.min(OWN_NAMES.len() as u64);
+    let mut listing = Box::new(Listing { entries, pending: None, next });
     while listing.next < cookie && listing.peek(files, directory).await?.is_some() {
         listing.step();
     }

@@ -53,7 +53,7 @@ class Operation {
 
   WalkResult<FileAnswer> open() {
     for (int attempt = 0; attempt < open_attempts; ++attempt) {
-      auto place = walk_.to(request_.path, request_.follow, true);
+      auto place = walk_.to(request_.path, request_.follow);
       if (!place) return std::unexpected(std::move(place).error());
       auto answer = place->target ? open_existing(*place) : create(*place);
       // ESTALE is how the helpers say that what they looked at is not what they opened.
@@ -63,11 +63,8 @@ class Operation {
   }
 
   WalkResult<FileAnswer> status() {
-    auto place = find(request_.path, request_.follow);
+    auto place = find(request_.path, request_.follow, false);
     if (!place) return std::unexpected(std::move(place).error());
-    if (auto allowed = check(*place, false); !allowed) {
-      return std::unexpected(std::move(allowed).error());
-    }
     FileAnswer answer;
     answer.reply.status = convert(place->status);
     return answer;
@@ -88,9 +85,9 @@ class Operation {
 
   WalkResult<FileAnswer> rename(const OpenMount& to) {
     if (&to != &mount_) return std::unexpected(failed(EXDEV));
-    auto from = find(request_.path, false);
+    auto from = find(request_.path, false, true);
     if (!from) return std::unexpected(std::move(from).error());
-    auto target = walk_.to(request_.to_path, false, true);
+    auto target = walk_.to(request_.to_path, false);
     if (!target) return std::unexpected(std::move(target).error());
     for (const Place* const place : {&*from, &*target}) {
       if (auto allowed = check_change(*place); !allowed) {
@@ -147,11 +144,8 @@ class Operation {
   }
 
   WalkResult<FileAnswer> read_link() {
-    auto place = find(request_.path, false);
+    auto place = find(request_.path, false, false);
     if (!place) return std::unexpected(std::move(place).error());
-    if (auto allowed = check(*place, false); !allowed) {
-      return std::unexpected(std::move(allowed).error());
-    }
     if (place->name.empty()) return std::unexpected(failed(EINVAL));
     auto target = link_target(place->folder.get(), place->name);
     if (!target) return std::unexpected(failed(target.error()));
@@ -163,11 +157,8 @@ class Operation {
   }
 
   WalkResult<FileAnswer> set_times() {
-    auto place = find(request_.path, request_.follow);
+    auto place = find(request_.path, request_.follow, true);
     if (!place) return std::unexpected(std::move(place).error());
-    if (auto allowed = check(*place, true); !allowed) {
-      return std::unexpected(std::move(allowed).error());
-    }
     const mode_t mode = place->status.st_mode;
     if (!S_ISREG(mode) && !S_ISDIR(mode) && !S_ISLNK(mode)) return std::unexpected(special());
     if (has_other_names(place->status)) return std::unexpected(other_names(place->status, true));
@@ -179,8 +170,16 @@ class Operation {
   }
 
  private:
-  WalkResult<Place> find(std::string_view path, bool follow) {
-    return walk_.to(path, follow, false);
+  /// What lies at a path. Whether anything does is told only to whom may read it, or, if `write`,
+  /// change it.
+  WalkResult<Place> find(std::string_view path, bool follow, bool write) {
+    auto place = walk_.to(path, follow);
+    if (!place) return place;
+    if (auto allowed = check(*place, write); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
+    if (!place->target) return std::unexpected(failed(ENOENT));
+    return place;
   }
 
   [[nodiscard]] std::string shown() const {
@@ -269,7 +268,7 @@ class Operation {
   }
 
   WalkResult<Place> find_changeable(std::string_view path) {
-    auto place = find(path, false);
+    auto place = find(path, false, true);
     if (!place) return place;
     if (auto allowed = check_change(*place); !allowed) {
       return std::unexpected(std::move(allowed).error());
@@ -278,12 +277,12 @@ class Operation {
   }
 
   WalkResult<Place> place_for_new(std::string_view path) {
-    auto place = walk_.to(path, false, true);
+    auto place = walk_.to(path, false);
     if (!place) return place;
-    if (place->target) return std::unexpected(failed(EEXIST));
     if (auto allowed = check(*place, true); !allowed) {
       return std::unexpected(std::move(allowed).error());
     }
+    if (place->target) return std::unexpected(failed(EEXIST));
     return place;
   }
 
@@ -295,14 +294,8 @@ class Operation {
   }
 
   WalkResult<FileAnswer> open_existing(const Place& place) {
-    if (request_.create && request_.exclusive) return std::unexpected(failed(EEXIST));
-    const mode_t mode = place.status.st_mode;
-    if (S_ISLNK(mode)) return std::unexpected(failed(ELOOP));
-    const bool folder = S_ISDIR(mode);
-    if (!folder && !S_ISREG(mode)) return std::unexpected(special());
-    if (request_.directory && !folder) return std::unexpected(failed(ENOTDIR));
     const bool writes = request_.write || request_.truncate;
-    if (folder && writes) return std::unexpected(failed(EISDIR));
+    // First, so that nothing else is told of what is closed.
     for (const bool write : {false, true}) {
       // Who says neither gets a descriptor to read from.
       if (!(write ? writes : request_.read || !writes)) continue;
@@ -310,6 +303,13 @@ class Operation {
         return std::unexpected(std::move(allowed).error());
       }
     }
+    if (request_.create && request_.exclusive) return std::unexpected(failed(EEXIST));
+    const mode_t mode = place.status.st_mode;
+    if (S_ISLNK(mode)) return std::unexpected(failed(ELOOP));
+    const bool folder = S_ISDIR(mode);
+    if (!folder && !S_ISREG(mode)) return std::unexpected(special());
+    if (request_.directory && !folder) return std::unexpected(failed(ENOTDIR));
+    if (folder && writes) return std::unexpected(failed(EISDIR));
     if (has_other_names(place.status)) return std::unexpected(other_names(place.status, false));
     const int access = request_.write      ? (request_.read ? O_RDWR : O_WRONLY)
                        : request_.truncate ? O_RDWR

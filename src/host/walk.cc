@@ -83,7 +83,7 @@ bool is_kernel_file_system(int descriptor) {
   return std::find(kernel.begin(), kernel.end(), static_cast<long>(status.f_type)) != kernel.end();
 }
 
-WalkResult<Place> Walk::to(std::string_view path, bool follow, bool may_miss) {
+WalkResult<Place> Walk::to(std::string_view path, bool follow) {
   steps_.clear();
   visits_.clear();
   entered_.clear();
@@ -101,7 +101,6 @@ WalkResult<Place> Walk::to(std::string_view path, bool follow, bool may_miss) {
   if (last_) closed_.apply(*last_, place->access);
   // The folder of a file that is granted alone is not granted with it.
   if (!last_ && mount_.is_file()) place->access.write = false;
-  if (!place->target && !may_miss) return std::unexpected(failed(ENOENT));
   return place;
 }
 

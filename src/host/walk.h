@@ -46,9 +46,9 @@ class Walk {
  public:
   explicit Walk(const OpenMount& mount) : mount_(mount) {}
 
-  /// Goes to `path`. A link in the last place is followed if `follow`; the last name may be
-  /// missing if `may_miss`.
-  [[nodiscard]] WalkResult<Place> to(std::string_view path, bool follow, bool may_miss);
+  /// Goes to `path`, of which the last name may be missing. A link in the last place is followed if
+  /// `follow`.
+  [[nodiscard]] WalkResult<Place> to(std::string_view path, bool follow);
 
   /// How the closed places lay at the end of the last walk.
   [[nodiscard]] const ClosedNow& closed() const noexcept { return closed_; }

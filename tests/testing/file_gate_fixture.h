@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -102,9 +103,9 @@ class FileGateTest : public ::testing::Test {
     return {buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(count, 0))};
   }
 
-  /// Nothing came of it: an error, and no descriptor that somebody could use all the same.
-  static void expect_refused(const FileAnswer& answer, std::string_view what) {
-    EXPECT_NE(answer.reply.error, 0) << what << " was allowed";
+  /// Nothing came of it: this error, and no descriptor that somebody could use all the same.
+  static void expect_refused(int error, const FileAnswer& answer, std::string_view what) {
+    EXPECT_EQ(answer.reply.error, error) << what << ": " << std::strerror(answer.reply.error);
     EXPECT_FALSE(answer.reply.descriptor) << what << " gave a descriptor with its error";
   }
 

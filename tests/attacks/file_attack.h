@@ -18,11 +18,14 @@ namespace belljar::attacks {
 namespace wasi {
 inline constexpr int access = 2;
 inline constexpr int bad_descriptor = 8;
+inline constexpr int invalid = 28;
+inline constexpr int name_too_long = 37;
 inline constexpr int no_entry = 44;
 inline constexpr int no_memory = 48;
 inline constexpr int no_space = 51;
+inline constexpr int not_a_directory = 54;
+inline constexpr int not_supported = 58;
 inline constexpr int not_permitted = 63;
-inline constexpr int name_too_long = 37;
 }  // namespace wasi
 
 class FileAttack : public Attack {

@@ -219,12 +219,16 @@ TEST_F(BackupTest, ADamagedArchiveTouchesNothing) {
 TEST_F(BackupTest, ATriggerOrViewInAnArchiveTouchesNothing) {
   const auto there = settings_in(folder_ / "there");
   fill(there);
-  for (const char* const planted :
-       {"CREATE TRIGGER planted AFTER INSERT ON requests BEGIN UPDATE grants SET revoked_at = "
-        "NULL; "
-        "END",
-        "CREATE VIEW planted AS SELECT * FROM grants", "CREATE TABLE planted (a INTEGER) STRICT",
-        "DROP INDEX grants_by_component", "ALTER TABLE grants ADD COLUMN planted TEXT"}) {
+  constexpr const char* trigger =
+      "CREATE TRIGGER planted AFTER INSERT ON requests "
+      "BEGIN UPDATE grants SET revoked_at = NULL; END";
+  for (const char* const planted : {
+           trigger,
+           "CREATE VIEW planted AS SELECT * FROM grants",
+           "CREATE TABLE planted (a INTEGER) STRICT",
+           "DROP INDEX grants_by_component",
+           "ALTER TABLE grants ADD COLUMN planted TEXT",
+       }) {
     const auto from = settings_in(folder_ / "from");
     std::filesystem::remove_all(folder_ / "from");
     fill(from);

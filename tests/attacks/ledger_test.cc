@@ -115,7 +115,7 @@ TEST_F(A79, SocketsOfLiveInstancesAreCountedOverAllTheirCalls) {
   for (const std::string name : {"old", "new"}) {
     for (const std::string grant :
          {"network=tcp:127.0.0.1:9", "network=udp:127.0.0.1:9", "limit=handles=16"}) {
-      words.insert(words.end(), {"--grant", name + ":" + grant});
+      words.insert(words.end(), {"--grant", fmt::format("{}:{}", name, grant)});
     }
   }
   const auto server = serve_warm(words);
@@ -320,7 +320,7 @@ TEST_F(A79, HoardsThatGoOnLeaveTheProcessAsItWas) {
     write(name + ".wat", name == "old" ? hoard_of_sockets() : hoard_of_new_sockets());
     words.push_back(name + ".wat");
     for (const std::string grant : {"network=tcp:127.0.0.1:9", "network=udp:127.0.0.1:9"}) {
-      words.insert(words.end(), {"--grant", name + ":" + grant});
+      words.insert(words.end(), {"--grant", fmt::format("{}:{}", name, grant)});
     }
   }
   write("memories.wat", hoard_of_memories(2, 60));

@@ -254,7 +254,9 @@ impl Charge {
 
 impl Drop for Charge {
     fn drop(&mut self) {
-        self.ledger.give_back(self.kind, self.amount);
+        if self.amount > 0 {
+            self.ledger.give_back(self.kind, self.amount);
+        }
     }
 }
 

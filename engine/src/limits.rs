@@ -51,14 +51,15 @@ pub struct Limiter {
     ledger: Arc<Ledger>,
     memory: Charge,
     elements: usize,
-    tables: Charge,
+    /// Absent while they are too few to be counted.
+    tables: Option<Charge>,
 }
 
 impl Limiter {
     /// Charges to this ledger.
     pub fn new(ledger: Arc<Ledger>) -> Self {
-        let (memory, tables) = (ledger.open(Kind::Memory), ledger.open(Kind::Held));
-        Limiter { ledger, memory, elements: 0, tables }
+        let memory = ledger.open(Kind::Memory);
+        Limiter { ledger, memory, elements: 0, tables: None }
     }
 
     /// Bytes of linear memory; memories never shrink, so this is also the peak.
@@ -96,8 +97,11 @@ impl ResourceLimiter for Limiter {
             self.ledger.note(LimitReached { key: "tables", used, allowed });
             return Ok(false);
         }
-        if total > UNCOUNTED_ELEMENTS && self.tables.resize(total as u64 * ELEMENT_BYTES).is_err() {
-            return Ok(false);
+        if total > UNCOUNTED_ELEMENTS {
+            let tables = self.tables.get_or_insert_with(|| self.ledger.open(Kind::Held));
+            if tables.resize(total as u64 * ELEMENT_BYTES).is_err() {
+                return Ok(false);
+            }
         }
         self.elements = total;
         Ok(true)

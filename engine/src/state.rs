@@ -4,7 +4,7 @@ use crate::bridge::ffi::{CallInput, Host};
 use crate::call::Control;
 use crate::clocks::Clocks;
 use crate::console::Console;
-use crate::files::{CurrentHost, FileUse, Files};
+use crate::files::Files;
 use crate::http::Hooks;
 use crate::ledger::{Allowance, Charge, Ledger, LimitReached};
 use crate::limits::{self, Limiter};
@@ -31,8 +31,10 @@ pub struct State {
     pub table: ResourceTable,
     pub limiter: Limiter,
     pub ledger: Arc<Ledger>,
-    pub files: Arc<FileUse>,
-    pub current: Arc<CurrentHost>,
+    /// Made when it is first asked for: most calls ask for no file.
+    files: Option<Files>,
+    /// Bytes that the call may write to files.
+    written: u64,
     /// What its sockets are charged with, from the first one on; see `sockets.rs`.
     pub sockets: Option<Charge>,
     pub control: Arc<Control>,
@@ -65,11 +67,11 @@ impl State {
         http.set_field_size_limit(HEADER_BYTES);
         State {
             hooks: Hooks::new(host.clone(), ledger.clone()),
-            current: Arc::new(CurrentHost::new(host.clone())),
             host,
             table,
             limiter: Limiter::new(ledger.clone()),
-            files: Arc::new(FileUse::new(input, ledger.clone())),
+            files: None,
+            written: input.written,
             ledger,
             sockets: None,
             control,
@@ -88,10 +90,12 @@ impl State {
     /// ledger has been renewed.
     pub fn renew(&mut self, input: &CallInput, host: SharedPtr<Host>, control: Arc<Control>) {
         self.hooks = Hooks::new(host.clone(), self.ledger.clone());
-        self.current.renew(host.clone());
+        if let Some(files) = &mut self.files {
+            files.renew(host.clone(), input.written);
+        }
+        self.written = input.written;
         self.host = host;
         self.table.set_max_capacity(limits::resources(input.handles));
-        self.files = Arc::new(FileUse::new(input, self.ledger.clone()));
         self.control = control;
         self.clocks = Clocks::new(input);
         self.wasi = None;
@@ -99,9 +103,8 @@ impl State {
     }
 
     /// File operations on behalf of the call that runs.
-    pub fn file_operations(&self) -> Files {
-        let (host, counts) = (self.host.clone(), self.files.clone());
-        Files::new(host, counts, self.lines.clone(), self.current.clone())
+    pub fn file_operations(&mut self) -> Files {
+        self.guest().files.clone()
     }
 
     fn build_wasi(&self) -> WasiCtx {
@@ -170,10 +173,8 @@ impl WasiHttpView for State {
 pub struct GuestView<'a> {
     pub host: &'a SharedPtr<Host>,
     pub table: &'a mut ResourceTable,
-    pub files: &'a Arc<FileUse>,
     pub ledger: &'a Arc<Ledger>,
-    pub lines: &'a Arc<Lines>,
-    pub current: &'a Arc<CurrentHost>,
+    pub files: &'a Files,
 }
 
 /// Names [`GuestView`] to the linker.
@@ -186,7 +187,10 @@ impl HasData for Guest {
 impl State {
     /// The view of Belljar's own host functions.
     pub fn guest(&mut self) -> GuestView<'_> {
-        let State { host, table, files, ledger, lines, current, .. } = self;
-        GuestView { host, table, files, ledger, lines, current }
+        let State { host, table, files, ledger, lines, written, .. } = self;
+        let files = files.get_or_insert_with(|| {
+            Files::new(host.clone(), ledger.clone(), lines.clone(), *written)
+        });
+        GuestView { host, table, ledger, files }
     }
 }

@@ -8,7 +8,7 @@ mod p2;
 mod p3;
 mod streams;
 
-use crate::bridge::ffi::{CallInput, FileOperation, FileReply, FileRequest, FileStatus, Host};
+use crate::bridge::ffi::{FileOperation, FileReply, FileRequest, FileStatus, Host};
 use crate::ledger::{Charge, Kind, Ledger};
 use crate::lines::{Line, Lines};
 use crate::state::State;
@@ -38,7 +38,7 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
 }
 
 /// What one call has written, and where what it opens is charged.
-pub struct FileUse {
+struct FileUse {
     ledger: Arc<Ledger>,
     written: AtomicU64,
     written_allowed: u64,
@@ -47,13 +47,13 @@ pub struct FileUse {
 
 impl FileUse {
     /// Counts what is written from zero, up to the limit of the call.
-    pub fn new(input: &CallInput, ledger: Arc<Ledger>) -> Self {
-        FileUse {
+    fn new(ledger: Arc<Ledger>, written_allowed: u64) -> Arc<Self> {
+        Arc::new(FileUse {
             ledger,
             written: AtomicU64::new(0),
-            written_allowed: input.written,
+            written_allowed,
             hasher: RandomState::new(),
-        }
+        })
     }
 
     /// Charges a descriptor that is about to be opened.
@@ -80,20 +80,20 @@ impl FileUse {
 
 /// The host of the call that runs in a store. What is open outlives the call that opened it in a
 /// live instance, and asks the call of its time.
-pub struct CurrentHost(Mutex<(SharedPtr<Host>, u64)>);
+struct CurrentHost(Mutex<(SharedPtr<Host>, u64)>);
 
 /// When something open was last found to be granted: the number of the call, and its grant epoch.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct GrantStamp(u64, u64);
 
 impl CurrentHost {
-    /// For the first call of a store.
-    pub fn new(host: SharedPtr<Host>) -> Self {
-        CurrentHost(Mutex::new((host, 0)))
+    /// For the first call of a store that needs files.
+    fn new(host: SharedPtr<Host>) -> Arc<Self> {
+        Arc::new(CurrentHost(Mutex::new((host, 0))))
     }
 
     /// For the next call. Everything that is open is asked about again.
-    pub fn renew(&self, host: SharedPtr<Host>) {
+    fn renew(&self, host: SharedPtr<Host>) {
         let mut current = self.lock();
         let number = current.1 + 1;
         *current = (host, number);
@@ -285,14 +285,23 @@ fn request(operation: FileOperation, mount: u32, path: String) -> FileRequest {
 }
 
 impl Files {
-    /// Operations on behalf of one call.
+    /// Operations on behalf of one call, which may write so many bytes.
     pub fn new(
         host: SharedPtr<Host>,
-        counts: Arc<FileUse>,
+        ledger: Arc<Ledger>,
         lines: Arc<Lines>,
-        current: Arc<CurrentHost>,
+        written_allowed: u64,
     ) -> Self {
+        let (counts, current) =
+            (FileUse::new(ledger, written_allowed), CurrentHost::new(host.clone()));
         Files { host, counts, lines, current }
+    }
+
+    /// Goes on with the next call of a live instance.
+    pub fn renew(&mut self, host: SharedPtr<Host>, written_allowed: u64) {
+        self.current.renew(host.clone());
+        self.counts = FileUse::new(self.counts.ledger.clone(), written_allowed);
+        self.host = host;
     }
 
     /// How many files a guest may have open.

@@ -35,8 +35,7 @@ fn entry_stream(stream: &Resource<types::DirectoryEntryStream>) -> Resource<Entr
 
 impl GuestView<'_> {
     pub(super) fn files(&self) -> Files {
-        let (host, counts) = (self.host.clone(), self.files.clone());
-        Files::new(host, counts, self.lines.clone(), self.current.clone())
+        self.files.clone()
     }
 
     fn descriptor(&self, descriptor: &Fd) -> FsResult<Descriptor> {

@@ -140,10 +140,9 @@ impl Descriptors {
 
 /// The descriptors of a store, which are made when they are first asked for.
 pub fn of(state: &mut State) -> &mut Descriptors {
-    let (host, counts, lines) = (&state.host, &state.files, &state.lines);
-    let current = &state.current;
-    state.wasi01.descriptors.get_or_insert_with(|| {
-        let files = Files::new(host.clone(), counts.clone(), lines.clone(), current.clone());
+    let descriptors = state.wasi01.descriptors.take().unwrap_or_else(|| {
+        let files = state.file_operations();
         Box::new(Descriptors::new(&files, files.allowed()))
-    })
+    });
+    state.wasi01.descriptors.insert(descriptors)
 }

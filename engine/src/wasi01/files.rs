@@ -15,8 +15,8 @@ const FROM_END: u32 = 2;
 const LAST_ADVICE: u32 = 5;
 
 /// File operations on behalf of the guest's call.
-pub fn files_of(guest: &Guest<'_>) -> Files {
-    guest.data().file_operations()
+pub fn files_of(guest: &mut Guest<'_>) -> Files {
+    guest.data_mut().file_operations()
 }
 
 pub fn fd_advise(guest: &mut Guest<'_>, fd: u32, advice: u32) -> Answer<()> {

@@ -128,6 +128,10 @@ class KeeperProcess {
   std::uint64_t made_ = 0;
 };
 
+auto gone() {
+  return fail(ErrorCode::unavailable, "the process that opens files is gone; restart Belljar");
+}
+
 /// Waits until a descriptor can be read, or this long.
 bool is_readable(int descriptor, Clock::time_point deadline) {
   while (true) {
@@ -161,7 +165,9 @@ Result<std::unique_ptr<Keeper>> Keeper::start(Main main) {
   }
   // Without it, where the kernel has none, the end is not waited for.
   UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
-  return std::unique_ptr<Keeper>(new Keeper(child, std::move(process), std::move(sockets.ours)));
+  std::unique_ptr<Keeper> keeper(new Keeper(child, std::move(process), std::move(sockets.ours)));
+  BELLJAR_TRY(keeper->first_, keeper->ask());
+  return keeper;
 }
 
 Keeper::~Keeper() {
@@ -171,21 +177,26 @@ Keeper::~Keeper() {
   ::waitpid(child_, nullptr, WNOHANG);
 }
 
-Result<Helper> Keeper::make() {
-  const std::lock_guard lock(mutex_);
-  const auto gone = [] {
-    return fail(ErrorCode::unavailable, "the process that opens files is gone; restart Belljar");
-  };
+Result<std::uint64_t> Keeper::ask() {
   const std::uint64_t question = ++asked_;
   if (!send_packet(socket_.get(), to_text(Json{{"make", question}}), -1, MSG_DONTWAIT)) {
     return gone();
+  }
+  return question;
+}
+
+Result<Helper> Keeper::make() {
+  const std::lock_guard lock(mutex_);
+  std::optional<std::uint64_t> question = std::exchange(first_, std::nullopt);
+  if (!question) {
+    BELLJAR_TRY(question, ask());
   }
   const auto deadline = Clock::now() + making_patience;
   while (is_readable(socket_.get(), deadline)) {
     BELLJAR_TRY(auto packet, receive_packet(socket_.get()));
     if (!packet) return gone();
     const Json& reply = packet->json;
-    if (reply.value("answer", std::uint64_t{0}) != question) {
+    if (reply.value("answer", std::uint64_t{0}) != *question) {
       // The answer to one who gave up. Its helper ends with the socket.
       continue;
     }

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "belljar/error.h"
 #include "support/file.h"
@@ -29,7 +30,8 @@ class Keeper {
   /// What a helper does, in a process of its own, until it ends itself.
   using Main = std::function<void(UniqueFd socket)>;
 
-  /// Forks. Call it before the process confines itself or has threads.
+  /// Forks. Call it before the process confines itself or has threads. The first helper is made
+  /// meanwhile, so that nobody waits for it.
   [[nodiscard]] static Result<std::unique_ptr<Keeper>> start(Main main);
   ~Keeper();
   Keeper(const Keeper&) = delete;
@@ -48,8 +50,13 @@ class Keeper {
   /// Tells when the keeper has ended.
   UniqueFd process_;
   UniqueFd socket_;
+  /// Asks for a helper, without waiting for it.
+  [[nodiscard]] Result<std::uint64_t> ask();
+
   std::mutex mutex_;
   std::uint64_t asked_ = 0;
+  /// What was asked before anybody needed a helper.
+  std::optional<std::uint64_t> first_;
 };
 
 /// For a process that was just forked: it ends with `parent`, also if that is gone already.

@@ -11,8 +11,6 @@
 
 #include <array>
 
-#include "support/system_call_filter.h"
-
 // Found by tracing the calls that fail under tests, and by reading what the libraries do. Each line
 // says what it is for; a call without a reason is not here. What is left out on purpose stands in
 // THREAT-MODEL.md.
@@ -170,23 +168,23 @@ void allow_network(SystemCallFilter& filter) {
 
 }  // namespace
 
-bool restrict_system_calls(bool keyring) {
-  SystemCallFilter filter;
-  filter.allow_threads();
-  filter.allow_signals_to_itself();
-  allow_memory(filter);
-  allow_waiting(filter);
-  allow_knowing(filter);
-  allow_files(filter);
-  allow_network(filter);
+std::unique_ptr<SystemCallFilter> make_system_call_filter(bool keyring) {
+  auto filter = std::make_unique<SystemCallFilter>();
+  filter->allow_threads();
+  filter->allow_signals_to_itself();
+  allow_memory(*filter);
+  allow_waiting(*filter);
+  allow_knowing(*filter);
+  allow_files(*filter);
+  allow_network(*filter);
   // Names of threads, and nothing else of what it does.
-  filter.allow(SCMP_SYS(prctl), {argument_is(0, PR_SET_NAME)});
+  filter->allow(SCMP_SYS(prctl), {argument_is(0, PR_SET_NAME)});
   if (keyring) {
     for (const auto operation : {std::uint64_t{KEYCTL_SEARCH}, std::uint64_t{KEYCTL_READ}}) {
-      filter.allow(SCMP_SYS(keyctl), {argument_is(0, operation)});
+      filter->allow(SCMP_SYS(keyctl), {argument_is(0, operation)});
     }
   }
-  return filter.load();
+  return filter;
 }
 
 }  // namespace belljar::host

@@ -8,15 +8,19 @@
 namespace belljar {
 
 Result<std::unique_ptr<Workers>> Workers::start(std::size_t threads, std::size_t waiting) {
-  std::unique_ptr<Workers> workers(new Workers(waiting));
+  std::unique_ptr<Workers> workers(new Workers(threads, waiting));
   try {
-    for (std::size_t i = 0; i < threads; ++i) {
-      workers->threads_.emplace_back([raw = workers.get()] { raw->run(); });
-    }
+    const std::lock_guard lock(workers->mutex_);
+    workers->add_thread();
   } catch (const std::system_error& error) {
     return fail(ErrorCode::unavailable, "a thread could not be started: {}", error.what());
   }
   return workers;
+}
+
+void Workers::add_thread() {
+  threads_.emplace_back([this] { run(); });
+  ++idle_;
 }
 
 Workers::~Workers() {
@@ -25,6 +29,7 @@ Workers::~Workers() {
     stopping_ = true;
   }
   changed_.notify_all();
+  // While it stops, none is added.
   for (std::thread& thread : threads_) thread.join();
 }
 
@@ -45,11 +50,20 @@ void Workers::run() {
     if (jobs_.empty()) return;
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
+    --idle_;
+    if (idle_ == 0 && !stopping_ && threads_.size() < maximum_threads_) {
+      try {
+        add_thread();
+      } catch (const std::system_error&) {
+        // The jobs that come wait for this one, and the next to take one tries again.
+      }
+    }
     lock.unlock();
     job();
     // What it holds is let go before the lock is taken again.
     job = nullptr;
     lock.lock();
+    ++idle_;
   }
 }
 

@@ -14,13 +14,14 @@
 
 namespace belljar {
 
-/// Runs jobs in the order in which they came, as many at once as there are threads. All threads are
-/// started at the start. Any thread.
+/// Runs jobs in the order in which they came, as many at once as there may be threads. The first is
+/// started at the start; whichever takes a job while none is idle starts the next one. Where that
+/// fails, jobs wait for those that there are. Any thread.
 class Workers {
  public:
   using Job = std::move_only_function<void()>;
 
-  /// `waiting` is the number of jobs that may wait for a thread.
+  /// `threads` is the most that there may be, `waiting` the number of jobs that may wait for one.
   [[nodiscard]] static Result<std::unique_ptr<Workers>> start(std::size_t threads,
                                                               std::size_t waiting);
   /// Does what waits, and ends.
@@ -32,14 +33,19 @@ class Workers {
   [[nodiscard]] bool add(Job& job);
 
  private:
-  explicit Workers(std::size_t waiting) : maximum_waiting_(waiting) {}
+  Workers(std::size_t threads, std::size_t waiting)
+      : maximum_threads_(threads), maximum_waiting_(waiting) {}
   void run();
+  /// Adds a thread that is idle. Called with the lock. Throws if there can be none.
+  void add_thread();
 
+  const std::size_t maximum_threads_;
   const std::size_t maximum_waiting_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Job> jobs_;
   bool stopping_ = false;
+  std::size_t idle_ = 0;
   std::vector<std::thread> threads_;
 };
 

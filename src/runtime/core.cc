@@ -181,10 +181,10 @@ Result<std::shared_ptr<toolbox::Component>> Core::load(const ComponentLoad& load
   BELLJAR_CHECK(in_context(permissions->current(), reference.name));
   const std::size_t size = artifact.size.value;
   BELLJAR_TRY(auto component,
-              in_context(toolbox::Component::load({*engine_, *loader_, *services_, *admission_,
-                                                   *handles_, *refusals_, tasks_, *workers_},
-                                                  reference.name, std::move(artifact),
-                                                  std::move(permissions)),
+              in_context(toolbox::Component::load(
+                             {*engine_, *loader_, *services_, *admission_, waiting_room_, *handles_,
+                              *refusals_, tasks_, *workers_},
+                             reference.name, std::move(artifact), std::move(permissions)),
                          reference.path.native()));
   // On disk before the first tool can be called.
   BELLJAR_CHECK(log_->append_durably(

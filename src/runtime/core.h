@@ -27,6 +27,7 @@
 #include "support/workers.h"
 #include "toolbox/component.h"
 #include "toolbox/toolbox.h"
+#include "toolbox/waiting_room.h"
 
 namespace belljar::runtime {
 
@@ -126,6 +127,7 @@ class Core {
   std::unique_ptr<engine::Engine> engine_;
   std::unique_ptr<toolbox::Handles> handles_;
   std::unique_ptr<toolbox::Admission> admission_;
+  toolbox::WaitingRoom waiting_room_;
   std::unique_ptr<toolbox::RefusalDesk> refusals_;
   toolbox::Toolbox toolbox_;
   std::unique_ptr<Workers> workers_;

@@ -7,9 +7,6 @@
 namespace belljar::toolbox {
 namespace {
 
-/// A client may send many calls, and each with arguments of some MiB.
-constexpr std::uint64_t maximum_waiting_bytes = 64 << 20;
-
 bool raise(std::atomic<std::uint32_t>& count, std::uint32_t most) {
   std::uint32_t now = count.load(std::memory_order_relaxed);
   while (now < most) {
@@ -52,18 +49,13 @@ bool Admission::try_enter(Lane& lane, std::uint32_t most) {
 }
 
 std::optional<std::uint64_t> Admission::wait(std::shared_ptr<Lane> lane, std::uint32_t most,
-                                             Clock::time_point deadline, Bytes size, Start start) {
+                                             Clock::time_point deadline, Start start) {
   std::uint64_t number = 0;
   {
     const std::lock_guard lock(mutex_);
     if (waiting_.size() >= maximum_waiting_) return std::nullopt;
-    // One that keeps more than all may keep waits all the same, where no other does.
-    if (!waiting_.empty() && waiting_bytes_ + size.value > maximum_waiting_bytes) {
-      return std::nullopt;
-    }
     number = ++last_number_;
-    waiting_bytes_ += size.value;
-    waiting_.push_back({number, std::move(lane), most, deadline, size, std::move(start)});
+    waiting_.push_back({number, std::move(lane), most, deadline, std::move(start)});
     waiting_count_.store(waiting_.size(), std::memory_order_release);
   }
   changed_.notify_one();
@@ -79,7 +71,6 @@ bool Admission::withdraw(std::uint64_t number) {
   if (found == waiting_.end()) return false;
   withdrawn = std::move(*found);
   waiting_.erase(found);
-  waiting_bytes_ -= withdrawn->size.value;
   waiting_count_.store(waiting_.size(), std::memory_order_release);
   return true;
 }
@@ -105,7 +96,6 @@ void Admission::run() {
       const bool late = waiting->deadline <= now;
       if (late || take(*waiting->lane, waiting->most)) {
         ready.emplace_back(std::move(waiting->start), !late);
-        waiting_bytes_ -= waiting->size.value;
         waiting = waiting_.erase(waiting);
       } else {
         next = std::min(next, waiting->deadline);

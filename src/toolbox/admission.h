@@ -12,8 +12,6 @@
 #include <optional>
 #include <thread>
 
-#include "support/units.h"
-
 namespace belljar::toolbox {
 
 /// The sandboxes of one component.
@@ -38,11 +36,10 @@ class Admission {
   [[nodiscard]] std::uint32_t total() const noexcept { return total_; }
   /// Takes a place at once; false where the call would have to wait.
   [[nodiscard]] bool try_enter(Lane& lane, std::uint32_t most);
-  /// Waits for a place on another thread. `size` is what the call keeps meanwhile. Gives the number
-  /// to `withdraw` by; nothing where too many or too much wait already.
+  /// Waits for a place on another thread. Gives the number to `withdraw` by; nothing where too many
+  /// wait already.
   [[nodiscard]] std::optional<std::uint64_t> wait(std::shared_ptr<Lane> lane, std::uint32_t most,
-                                                  Clock::time_point deadline, Bytes size,
-                                                  Start start);
+                                                  Clock::time_point deadline, Start start);
   /// Waits no longer: its `Start` will not be told. False where it was, or is about to be.
   [[nodiscard]] bool withdraw(std::uint64_t number);
   /// Gives a place back.
@@ -54,7 +51,6 @@ class Admission {
     std::shared_ptr<Lane> lane;
     std::uint32_t most;
     Clock::time_point deadline;
-    Bytes size;
     Start start;
   };
   [[nodiscard]] bool take(Lane& lane, std::uint32_t most);
@@ -69,8 +65,6 @@ class Admission {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::deque<Waiting> waiting_;
-  /// What all that wait keep together.
-  std::uint64_t waiting_bytes_ = 0;
   std::uint64_t last_number_ = 0;
   bool stopping_ = false;
   std::thread thread_;

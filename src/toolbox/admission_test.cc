@@ -15,11 +15,10 @@ class AdmissionTest : public testing::Test {
  protected:
   /// Waits in the queue; the future tells whether the call may start.
   std::future<bool> wait(const std::shared_ptr<Lane>& lane, std::uint32_t most,
-                         Clock::time_point deadline, std::optional<std::uint64_t>& number,
-                         Bytes size = Bytes{0}) {
+                         Clock::time_point deadline, std::optional<std::uint64_t>& number) {
     std::promise<bool> told;
     auto future = told.get_future();
-    number = admission_.wait(lane, most, deadline, size,
+    number = admission_.wait(lane, most, deadline,
                              [told = std::move(told)](bool may) mutable { told.set_value(may); });
     return future;
   }
@@ -64,19 +63,6 @@ TEST_F(AdmissionTest, HoldsOnlySoManyWaitingCalls) {
   }
   static_cast<void>(wait(lane_, 1, later_, number_));
   EXPECT_FALSE(number_);
-}
-
-TEST_F(AdmissionTest, HoldsOnlySoMuchOfWhatWaitingCallsKeep) {
-  ASSERT_TRUE(admission_.try_enter(*lane_, 1));
-  const Bytes much{std::uint64_t{64} << 20};
-  static_cast<void>(wait(lane_, 1, later_, number_, much));
-  ASSERT_TRUE(number_) << "alone, a call may keep as much as a message can bring";
-  std::optional<std::uint64_t> second;
-  static_cast<void>(wait(lane_, 1, later_, second, Bytes{1}));
-  EXPECT_FALSE(second) << "many calls with large arguments would fill the memory";
-  ASSERT_TRUE(admission_.withdraw(*number_));
-  static_cast<void>(wait(lane_, 1, later_, second, much));
-  EXPECT_TRUE(second) << "what was withdrawn keeps nothing";
 }
 
 TEST_F(AdmissionTest, ForgetsWhatWasWithdrawnAndMakesRoomForAnother) {

@@ -255,7 +255,7 @@ class Component::ActiveCall final : public CallHandle,
       grip_ = *std::move(ready);
       return begin_with_grip();
     }
-    keep_arguments();
+    if (!keep_arguments()) return too_much_waits();
     elsewhere([this]() -> Step {
       auto grip = component_->host_->grip();
       if (!grip) return [this, error = std::move(grip).error()] { end(std::unexpected(error)); };
@@ -329,12 +329,20 @@ class Component::ActiveCall final : public CallHandle,
     admit();
   }
 
-  /// Arguments outlive the caller's buffer where the call has to wait.
-  void keep_arguments() {
+  /// Arguments outlive the caller's buffer where the call has to wait. False if others keep too
+  /// much already.
+  [[nodiscard]] bool keep_arguments() {
     if (!kept_arguments_) {
-      kept_arguments_ = std::string(call_.arguments);
-      call_.arguments = *kept_arguments_;
+      kept_arguments_ = component_->services_.waiting_room.keep(call_.arguments);
+      if (!kept_arguments_) return false;
+      call_.arguments = kept_arguments_->text();
     }
+    return true;
+  }
+
+  void too_much_waits() {
+    end(fail(ErrorCode::unavailable,
+             "calls that wait keep too much already; send fewer at once, or with less in them"));
   }
 
   Result<void> find_live() {
@@ -362,7 +370,7 @@ class Component::ActiveCall final : public CallHandle,
   }
 
   void wait_for_fuel_program() {
-    keep_arguments();
+    if (!keep_arguments()) return too_much_waits();
     const auto started = component_->services_.tasks.start([self = shared_from_this()] {
       if (auto program = self->component_->program(true); !program) {
         return self->end(std::unexpected(std::move(program).error()));
@@ -376,16 +384,15 @@ class Component::ActiveCall final : public CallHandle,
     const std::uint32_t most = grip_.snapshot->limits().instances;
     Admission& admission = component_->services_.admission;
     if (admission.try_enter(*component_->lane_, most)) return run();
-    keep_arguments();
-    const auto waiting =
-        admission.wait(component_->lane_, most, began_ + timeout_, Bytes{call_.arguments.size()},
-                       [self = shared_from_this()](bool may) {
-                         if (may) {
-                           self->run();
-                         } else {
-                           self->not_admitted();
-                         }
-                       });
+    if (!keep_arguments()) return not_admitted();
+    const auto waiting = admission.wait(component_->lane_, most, began_ + timeout_,
+                                        [self = shared_from_this()](bool may) {
+                                          if (may) {
+                                            self->run();
+                                          } else {
+                                            self->not_admitted();
+                                          }
+                                        });
     if (!waiting) return not_admitted();
     bool cancelled = false;
     {
@@ -435,7 +442,7 @@ class Component::ActiveCall final : public CallHandle,
     }
     host_ = std::make_shared<host::CallHost>(component_->host_, grip_, std::move(inputs));
     if (!host_->has_to_prepare()) return run_prepared();
-    keep_arguments();
+    if (!keep_arguments()) return too_much_waits();
     elsewhere([this]() -> Step {
       if (auto prepared = host_->prepare(); !prepared) {
         return [this, error = prepared.error()] { end(std::unexpected(error)); };
@@ -445,6 +452,8 @@ class Component::ActiveCall final : public CallHandle,
   }
 
   void run_prepared() {
+    // The engine reads them when it starts, and nobody afterwards.
+    const auto kept = std::exchange(kept_arguments_, std::nullopt);
     const policy::Limits& limits = grip_.snapshot->limits();
     // Made before, if it is one with fuel.
     auto program = component_->program(limits.fuel.value > 0);
@@ -493,6 +502,7 @@ class Component::ActiveCall final : public CallHandle,
 
   /// Records the call, gives its place back, and tells the caller once refusals are on disk.
   void end(Result<Outcome> result) {
+    kept_arguments_.reset();
     if (std::exchange(reserved_, false)) component_->services_.handles.release(call_.client);
     if (std::exchange(admitted_, false)) {
       component_->services_.admission.leave(*component_->lane_);
@@ -575,7 +585,7 @@ class Component::ActiveCall final : public CallHandle,
   TaskGroup::Place place_{component_->services_.tasks};
   const NamedFunction& function_;
   ToolCall call_;
-  std::optional<std::string> kept_arguments_;
+  std::optional<WaitingRoom::Kept> kept_arguments_;
   Completion completion_;
   std::chrono::steady_clock::time_point began_;
   host::Grip grip_;

@@ -18,6 +18,7 @@
 #include "toolbox/names.h"
 #include "toolbox/refusal_desk.h"
 #include "toolbox/tool.h"
+#include "toolbox/waiting_room.h"
 
 namespace belljar::toolbox {
 
@@ -27,6 +28,7 @@ struct ComponentServices {
   const artifact::Loader& loader;
   host::Services& host;
   Admission& admission;
+  WaitingRoom& waiting_room;
   Handles& handles;
   RefusalDesk& refusals;
   TaskGroup& tasks;

@@ -1,6 +1,7 @@
 // A79: as many as can be of each thing that a guest or a client makes the host hold.
 
 #include <fmt/format.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -256,6 +257,36 @@ TEST_F(A79, ArgumentsOfRunningCallsAreCounted) {
   // One alone fits.
   EXPECT_THAT(text_of(server->call("arguments_f", {{"value", list}})),
               testing::HasSubstr("\"timeout\""));
+}
+
+TEST_F(A79, ArgumentsOfCallsThatWaitForTheirGrantsAreCounted) {
+  write("text.wat", component_of("(func (export \"f\") (param i32 i32))",
+                                 lift("f", "(param \"value\" string)")));
+  ASSERT_EQ(run({"load", "text.wat"}).code, 0);
+  ASSERT_EQ(run({"grant", "text", "network=api.example", "--once"}).code, 0);
+  ASSERT_EQ(run({"load", "healthy.wat"}).code, 0);
+  const auto server = serve({}, {.from_state = true});
+  expect_healthy(*server);
+  const std::size_t before = server->child().peak_memory();
+  // Which of the grants for one call are left cannot be read while somebody writes.
+  sqlite3* database = nullptr;
+  ASSERT_EQ(sqlite3_open((home() / "data/state.db").c_str(), &database), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(database, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
+  const std::string large(mebibyte, 'x');
+  std::vector<int> calls;
+  for (int i = 0; i < 200; ++i) calls.push_back(server->start_call("text_f", {{"value", large}}));
+  expect_healthy(*server);
+  EXPECT_LT(server->child().peak_memory(), before + 130 * mebibyte);
+  ASSERT_EQ(sqlite3_exec(database, "ROLLBACK", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(database);
+  std::size_t refused = 0;
+  for (const int id : calls) {
+    const Json answer = server->await_answer(id);
+    if (answer.dump().find("calls that wait keep too much already") != std::string::npos) ++refused;
+  }
+  EXPECT_GE(refused, 130U) << "64 of them, of one MiB each, may wait";
+  expect_healthy(*server);
+  EXPECT_EQ(server->end(), 0);
 }
 
 TEST_F(A79, EmptyWritesTakeNoMemory) {

@@ -83,9 +83,9 @@ class ServicesTest : public testing::Test {
     const store::ComponentKey key{name, artifact->digest};
     auto permissions = std::make_shared<host::Permissions>(
         *state_, key, "session", host::Permissions::Fixed{{std::move(document)}, std::nullopt, {}});
-    return Component::load(
-        {*engine_, *loader_, *services_, admission_, handles_, refusals_, tasks_, *workers_}, name,
-        *std::move(artifact), std::move(permissions));
+    return Component::load({*engine_, *loader_, *services_, admission_, waiting_room_, handles_,
+                            refusals_, tasks_, *workers_},
+                           name, *std::move(artifact), std::move(permissions));
   }
 
   test::TemporaryFolder temporary_;
@@ -104,6 +104,7 @@ class ServicesTest : public testing::Test {
   std::unique_ptr<engine::Engine> engine_;
   Handles handles_{{}, [this](std::uint64_t live) { engine_->drop_live(live); }};
   Admission admission_{8};
+  WaitingRoom waiting_room_;
   RefusalDesk refusals_;
   std::unique_ptr<Workers> workers_ = *Workers::start(2, 64);
   TaskGroup tasks_;

@@ -19,11 +19,12 @@ RpcError invalid(std::string message, std::optional<RpcId> id = std::nullopt) {
   return {RpcCode::invalid_request, std::move(message), {}, std::move(id)};
 }
 
-/// An id is a string or an integer.
+/// An id is a string, not a long one, or an integer.
 std::optional<RpcId> read_id(od::value value) {
   od::json_type type{};
   if (value.type().get(type) != simdjson::SUCCESS) return std::nullopt;
   const std::string_view token = trim_token(value.raw_json_token());
+  if (token.size() > longest_id) return std::nullopt;
   if (type == od::json_type::string) {
     std::string_view unescaped;
     if (value.get_string().get(unescaped) != simdjson::SUCCESS) return std::nullopt;
@@ -91,7 +92,9 @@ RpcParser::One read_message(od::object object) {
   if (!version) wrong("\"jsonrpc\" has to be \"2.0\"");
   const bool response = has_answer && !has_method;
   if (!response && !has_method) wrong("\"method\" is missing");
-  if (!response && has_id && !id) wrong("\"id\" has to be a string or an integer");
+  if (!response && has_id && !id) {
+    wrong("\"id\" has to be an integer or a string, of at most 1,024 bytes");
+  }
   if (!problem.empty()) return invalid(std::move(problem), std::move(id));
   if (response) {
     message.kind = RpcMessage::Kind::response;

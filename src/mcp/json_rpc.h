@@ -1,6 +1,7 @@
 // JSON-RPC 2.0 envelopes: taken apart and put together, without a look at what is inside.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -23,6 +24,9 @@ enum class RpcCode : int {
 
 /// An id as it was written: `7` or `"a"`. Never null, never a fraction.
 using RpcId = std::string;
+/// Bytes of an id or of a progress token: they are kept as long as their requests, of which there
+/// may be many.
+inline constexpr std::size_t longest_id = 1'024;
 
 /// A message that can be dispatched.
 struct RpcMessage {

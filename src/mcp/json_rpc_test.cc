@@ -96,6 +96,16 @@ TEST_F(RpcParserTest, RefusesIdsThatAreNeitherTextNorInteger) {
   }
 }
 
+TEST_F(RpcParserTest, A79RefusesIdsThatWouldBeMuchToKeep) {
+  const auto request = [](std::size_t length) {
+    return R"({"jsonrpc":"2.0","id":")" + std::string(length - 2, 'x') + R"(","method":"a"})";
+  };
+  EXPECT_EQ(message(request(longest_id)).id.size(), longest_id);
+  const RpcError refused = error(request(longest_id + 1));
+  EXPECT_EQ(refused.code, RpcCode::invalid_request);
+  EXPECT_FALSE(refused.id);
+}
+
 TEST_F(RpcParserTest, AnErrorNamesTheRequestWhereverItsIdStands) {
   for (const std::string_view text :
        {R"({"method":1,"jsonrpc":"2.0","id":7})", R"({"jsonrpc":"1.0","method":"a","id":7})",

@@ -51,6 +51,7 @@ std::optional<std::string> token_member(od::value value) {
   if (type == od::json_type::string) {
     std::string_view unescaped;
     check(value.get_string().get(unescaped));
+    if (token.size() > longest_id) return std::nullopt;
     return std::string(token);
   }
   if (type != od::json_type::number || !is_integer_token(token)) return std::nullopt;

@@ -64,6 +64,8 @@ TEST_F(ParamsReaderTest, AProgressTokenKeepsItsTypeAndANumberWithAFractionIsNone
   EXPECT_EQ(params(R"({"_meta":{"progressToken":"0"}})").meta.progress_token, R"("0")");
   EXPECT_EQ(params(R"({"_meta":{"progressToken": 7 }})").meta.progress_token, "7");
   EXPECT_FALSE(params(R"({"_meta":{"progressToken":1.5}})").meta.progress_token.has_value());
+  const std::string long_token = R"({"_meta":{"progressToken":")" + std::string(longest_id, 'x');
+  EXPECT_FALSE(params(long_token + "\"}}").meta.progress_token.has_value());
 }
 
 TEST_F(ParamsReaderTest, NullArgumentsAreNone) {

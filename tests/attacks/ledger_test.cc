@@ -1,7 +1,6 @@
 // A79: as many as can be of each thing that a guest or a client makes the host hold.
 
 #include <fmt/format.h>
-#include <sqlite3.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "attack.h"
+#include "held_database.h"
 #include "hoards.h"
 #include "hostile_program.h"
 
@@ -268,17 +268,15 @@ TEST_F(A79, ArgumentsOfCallsThatWaitForTheirGrantsAreCounted) {
   const auto server = serve({}, {.from_state = true});
   expect_healthy(*server);
   const std::size_t before = server->child().peak_memory();
-  // Which of the grants for one call are left cannot be read while somebody writes.
-  sqlite3* database = nullptr;
-  ASSERT_EQ(sqlite3_open((home() / "data/state.db").c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(database, "BEGIN EXCLUSIVE", nullptr, nullptr, nullptr), SQLITE_OK);
   const std::string large(mebibyte, 'x');
   std::vector<int> calls;
-  for (int i = 0; i < 200; ++i) calls.push_back(server->start_call("text_f", {{"value", large}}));
-  expect_healthy(*server);
-  EXPECT_LT(server->child().peak_memory(), before + 130 * mebibyte);
-  ASSERT_EQ(sqlite3_exec(database, "ROLLBACK", nullptr, nullptr, nullptr), SQLITE_OK);
-  sqlite3_close(database);
+  {
+    // A grant for one call cannot be used up while somebody else writes.
+    const HeldDatabase held(home() / "data/state.db");
+    for (int i = 0; i < 200; ++i) calls.push_back(server->start_call("text_f", {{"value", large}}));
+    expect_healthy(*server);
+    EXPECT_LT(server->child().peak_memory(), before + 130 * mebibyte);
+  }
   std::size_t refused = 0;
   for (const int id : calls) {
     const Json answer = server->await_answer(id);

@@ -1,7 +1,6 @@
 // Records without end, a full disk, and requests that push others out.
 
 #include <fmt/format.h>
-#include <sqlite3.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <string>
 
 #include "attack.h"
+#include "held_database.h"
 
 namespace belljar::attacks {
 namespace {
@@ -223,27 +223,11 @@ TEST_F(A80, AGuestThatFloodsTheLogOfAFullDiskHoldsNobodyUp) {
   EXPECT_EQ(server->child().wait(soon()), 0);
 }
 
-/// Another process's transaction on the log.
-class HeldLog {
- public:
-  explicit HeldLog(const std::filesystem::path& home) {
-    EXPECT_EQ(sqlite3_open((home / "data/audit.db").c_str(), &holder_), SQLITE_OK);
-    EXPECT_EQ(sqlite3_exec(holder_, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK)
-        << sqlite3_errmsg(holder_);
-  }
-  ~HeldLog() { sqlite3_close(holder_); }
-  HeldLog(const HeldLog&) = delete;
-  HeldLog& operator=(const HeldLog&) = delete;
-
- private:
-  sqlite3* holder_ = nullptr;
-};
-
 TEST_F(A80, ALogThatAnotherProcessHoldsRefusesAndHeals) {
   const auto server = serve({}, {.era = Era::handshake});
   expect_healthy(*server);
   {
-    const HeldLog held(home());
+    const HeldDatabase held(home() / "data/audit.db");
     expect_survives(*server);
   }
   expect_heals(*server);
@@ -255,7 +239,7 @@ TEST_F(A80, AServerThatStartsWithoutALogHasItsToolsOnceItCanBeWritten) {
   expect_healthy();
   std::unique_ptr<Server> server;
   {
-    const HeldLog held(home());
+    const HeldDatabase held(home() / "data/audit.db");
     server = serve({}, {.era = Era::handshake});
     EXPECT_TRUE(server->ask("ping").contains("result"));
     ask_until([&] { return Json(server->call("belljar_list")); },

@@ -2,7 +2,6 @@
 // a database that somebody else holds. None of them may cost more than who needs it.
 
 #include <fmt/format.h>
-#include <sqlite3.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -11,6 +10,7 @@
 #include <thread>
 
 #include "file_attack.h"
+#include "held_database.h"
 #include "testing/hung_folder.h"
 #include "testing/processes.h"
 
@@ -241,47 +241,45 @@ TEST_F(A81, AThreadThatCannotBeStartedEndsNoServer) {
   EXPECT_EQ(server->end(), 0);
 }
 
-TEST_F(A81, ADatabaseThatSomebodyHoldsStopsNobodyElse) {
-  ASSERT_EQ(run({"load", "reader.wat"}).code, 0);
-  ASSERT_EQ(run({"grant", "reader",
-                 fmt::format("storage={}:/data", (folder() / "granted").native()), "--once"})
-                .code,
-            0);
-  ASSERT_EQ(run({"load", "healthy.wat"}).code, 0);
-  const auto server = serve({}, {.from_state = true});
-  expect_healthy(*server);
+/// A server whose tool `reader_run` needs a grant for one call, which is used up in the state.
+class A81WithACountedGrant : public A81 {
+ protected:
+  std::unique_ptr<Server> serve_counted() const {
+    EXPECT_EQ(run({"load", "reader.wat"}).code, 0);
+    const std::string grant = fmt::format("storage={}:/data", (folder() / "granted").native());
+    EXPECT_EQ(run({"grant", "reader", grant, "--once"}).code, 0);
+    EXPECT_EQ(run({"load", "healthy.wat"}).code, 0);
+    auto server = serve({}, {.from_state = true});
+    expect_healthy(*server);
+    return server;
+  }
+  std::filesystem::path state() const { return home() / "data/state.db"; }
+};
 
-  sqlite3* database = nullptr;
-  ASSERT_EQ(sqlite3_open((home() / "data/state.db").c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(database, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
-  const int waiting = server->start_call("reader_run");
-  EXPECT_TRUE(server->ask("server/discover").contains("result"));
-  EXPECT_FALSE(is_answered(*server, waiting)) << "a ping waited for the database";
-  expect_healthy(*server);
-  EXPECT_FALSE(is_answered(*server, waiting)) << "a call waited for the database of another";
-  ASSERT_EQ(sqlite3_exec(database, "ROLLBACK", nullptr, nullptr, nullptr), SQLITE_OK);
+TEST_F(A81WithACountedGrant, ADatabaseThatSomebodyHoldsStopsNobodyElse) {
+  const auto server = serve_counted();
+  int waiting = 0;
+  {
+    const HeldDatabase held(state());
+    waiting = server->start_call("reader_run");
+    EXPECT_TRUE(server->ask("server/discover").contains("result"));
+    EXPECT_FALSE(is_answered(*server, waiting)) << "a ping waited for the database";
+    expect_healthy(*server);
+    EXPECT_FALSE(is_answered(*server, waiting)) << "a call waited for the database of another";
+  }
   EXPECT_THAT(text_of(server->await_answer(waiting)["result"]), HasSubstr("00"));
-  sqlite3_close(database);
   expect_healthy(*server);
   EXPECT_EQ(server->end(), 0);
 }
 
-TEST_F(A81, ACallThatWaitsForADatabaseCanBeCancelled) {
-  ASSERT_EQ(run({"load", "reader.wat"}).code, 0);
-  ASSERT_EQ(run({"grant", "reader",
-                 fmt::format("storage={}:/data", (folder() / "granted").native()), "--once"})
-                .code,
-            0);
-  ASSERT_EQ(run({"load", "healthy.wat"}).code, 0);
-  const auto server = serve({}, {.from_state = true});
-  expect_healthy(*server);
-  sqlite3* database = nullptr;
-  ASSERT_EQ(sqlite3_open((home() / "data/state.db").c_str(), &database), SQLITE_OK);
-  ASSERT_EQ(sqlite3_exec(database, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
-  const int waiting = server->start_call("reader_run");
-  server->notify("notifications/cancelled", {{"requestId", waiting}});
-  expect_record({{"kind", "call"}, {"tool", "reader_run"}, {"outcome", "cancelled"}});
-  sqlite3_close(database);
+TEST_F(A81WithACountedGrant, ACallThatWaitsForADatabaseCanBeCancelled) {
+  const auto server = serve_counted();
+  {
+    const HeldDatabase held(state());
+    const int waiting = server->start_call("reader_run");
+    server->notify("notifications/cancelled", {{"requestId", waiting}});
+    expect_record({{"kind", "call"}, {"tool", "reader_run"}, {"outcome", "cancelled"}});
+  }
   expect_healthy(*server);
   EXPECT_EQ(server->end(), 0);
 }

@@ -2,7 +2,7 @@
 
 use crate::arguments::{Meter, NoResources, Unread, read_arguments};
 use crate::bridge::ffi::{CallInput, Completion, Host, Outcome, OutcomeKind};
-use crate::ledger::{Charge, Ledger, LimitReached};
+use crate::ledger::{Charge, Kind, Ledger, LimitReached};
 use crate::limits;
 use crate::live::{LiveCall, LiveResources};
 use crate::module_call;
@@ -185,6 +185,8 @@ struct Run {
     control: Arc<Control>,
     fuel: u64,
     output: u64,
+    /// The limit that a guest goes over whose results take too much of the host's memory.
+    copies: LimitReached,
 }
 
 impl Run {
@@ -241,8 +243,15 @@ impl Run {
         };
         limits::bound_engine(&mut sandbox, input.handles);
         let store = &mut *sandbox;
-        let copied = input.output.max(64 << 10).saturating_mul(COPY_FACTOR);
-        store.set_hostcall_fuel(usize::try_from(copied).unwrap_or(usize::MAX));
+        // What the host may come to hold for it bounds results as well, before they are written out.
+        let written = input.output.max(64 << 10).saturating_mul(COPY_FACTOR);
+        let (left, allowed) =
+            (store.data().ledger.left(Kind::Held), store.data().ledger.allowed(Kind::Held));
+        let copies = match written <= left {
+            true => LimitReached { key: "output", used: 0, allowed: 0 },
+            false => LimitReached { key: "memory", used: allowed.saturating_add(1), allowed },
+        };
+        store.set_hostcall_fuel(usize::try_from(written.min(left)).unwrap_or(usize::MAX));
         if program.flavor.fuel
             && let Err(error) = store.set_fuel(input.fuel)
         {
@@ -274,6 +283,7 @@ impl Run {
             control,
             fuel,
             output,
+            copies,
         })
     }
 
@@ -306,7 +316,10 @@ impl Run {
         }
         let mut outcome = match ended {
             Ok(outcome) => outcome,
-            Err(error) => classify(&error, self.sandbox.data().ledger.refused().as_ref()),
+            Err(error) => {
+                let refused = self.sandbox.data().ledger.refused();
+                classify(&error, refused.as_ref(), &self.copies)
+            }
         };
         if outcome.limit.is_empty()
             && let Some(reached) = self.sandbox.data().ledger.refused()

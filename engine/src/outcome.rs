@@ -58,8 +58,9 @@ pub fn limit(reached: &LimitReached) -> Outcome {
 }
 
 /// What an error that ended a call says about how it ended. `growth` is the first refusal of
-/// memory: a guest that traps after one was stopped by it, whatever its trap says.
-pub fn classify(error: &Error, growth: Option<&LimitReached>) -> Outcome {
+/// memory: a guest that traps after one was stopped by it, whatever its trap says. `copies` is the
+/// limit on what the guest may have copied.
+pub fn classify(error: &Error, growth: Option<&LimitReached>, copies: &LimitReached) -> Outcome {
     if error.is::<Stopped>() {
         return returned(OutcomeKind::Cancelled, String::new());
     }
@@ -89,9 +90,7 @@ pub fn classify(error: &Error, growth: Option<&LimitReached>) -> Outcome {
             Some(LimitReached { key: "stack", used: stack, allowed: stack })
         }
         Some(Trap::OutOfFuel) => Some(LimitReached { key: "fuel", used: 0, allowed: 0 }),
-        _ if says(error, COPIED_TOO_MUCH) => {
-            Some(LimitReached { key: "output", used: 0, allowed: 0 })
-        }
+        _ if says(error, COPIED_TOO_MUCH) => Some(copies.clone()),
         _ if matches!(error.downcast_ref(), Some(ResourceTableError::Full))
             || says(error, TOO_MANY_HANDLES) =>
         {

@@ -287,6 +287,24 @@ TEST_F(A79, ArgumentsOfCallsThatWaitForTheirGrantsAreCounted) {
   EXPECT_EQ(server->end(), 0);
 }
 
+TEST_F(A79, ResultsAreMemoryOfTheGuestsBeforeTheyAreWritten) {
+  // Ten bytes of the guest's become eleven values of the host's, of forty bytes each.
+  write("results.wat",
+        component_of(
+            "(func (export \"f\") (param $n i32) (result i32)"
+            "  (i32.store (i32.const 0) (i32.const 1024))"
+            "  (i32.store (i32.const 4) (local.get $n))"
+            "  (drop (memory.grow (i32.const 160))) (i32.const 0))",
+            lift("f", "(param \"n\" u32) (result (list (tuple u8 u8 u8 u8 u8 u8 u8 u8 u8 u8)))")));
+  const auto server = serve_warm({"results.wat", "--grant", "results:limit=memory=16Mi", "--grant",
+                                  "results:limit=output=64Mi"});
+  const std::size_t before = server->child().peak_memory();
+  EXPECT_THAT(text_of(server->call("results_f", {{"n", 10'000}})), testing::StartsWith("[[0,"));
+  expect_limit(server->call("results_f", {{"n", 1'000'000}}), "memory");
+  EXPECT_LT(server->child().peak_memory(), before + 64 * mebibyte);
+  expect_healthy(*server);
+}
+
 TEST_F(A79, EmptyWritesTakeNoMemory) {
   write("empty.wat", hoard_of_empty_writes());
   const auto server = serve_warm({"empty.wat"});

@@ -9,18 +9,19 @@ namespace belljar {
 
 Result<std::unique_ptr<Workers>> Workers::start(std::size_t threads, std::size_t waiting) {
   std::unique_ptr<Workers> workers(new Workers(threads, waiting));
-  try {
-    const std::lock_guard lock(workers->mutex_);
-    workers->add_thread();
-  } catch (const std::system_error& error) {
-    return fail(ErrorCode::unavailable, "a thread could not be started: {}", error.what());
-  }
+  const std::lock_guard lock(workers->mutex_);
+  BELLJAR_CHECK(workers->add_thread());
   return workers;
 }
 
-void Workers::add_thread() {
-  threads_.emplace_back([this] { run(); });
+Result<void> Workers::add_thread() {
+  try {
+    threads_.emplace_back([this] { run(); });
+  } catch (const std::system_error& error) {
+    return fail(ErrorCode::unavailable, "a thread could not be started: {}", error.what());
+  }
   ++idle_;
+  return {};
 }
 
 Workers::~Workers() {
@@ -52,11 +53,8 @@ void Workers::run() {
     jobs_.pop_front();
     --idle_;
     if (idle_ == 0 && !stopping_ && threads_.size() < maximum_threads_) {
-      try {
-        add_thread();
-      } catch (const std::system_error&) {
-        // The jobs that come wait for this one, and the next to take one tries again.
-      }
+      // Without it, the jobs that come wait for this one, and the next to take one tries again.
+      static_cast<void>(add_thread());
     }
     lock.unlock();
     job();

@@ -36,8 +36,8 @@ class Workers {
   Workers(std::size_t threads, std::size_t waiting)
       : maximum_threads_(threads), maximum_waiting_(waiting) {}
   void run();
-  /// Adds a thread that is idle. Called with the lock. Throws if there can be none.
-  void add_thread();
+  /// Adds a thread that is idle, if there can be one. Called with the lock.
+  [[nodiscard]] Result<void> add_thread();
 
   const std::size_t maximum_threads_;
   const std::size_t maximum_waiting_;

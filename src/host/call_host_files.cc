@@ -216,7 +216,10 @@ FileReply CallHost::no_mount(const FileRequest& request, std::string_view path) 
     reply.error = EINVAL;
     return reply;
   }
-  policy::Decision decision{false, "no rule", fmt::format("no folder is granted at {}", guest), {}};
+  policy::Decision decision{false,
+                            "no rule",
+                            fmt::format("no folder is granted at {}", path_in_sentence(guest, 300)),
+                            {}};
   // A granted folder that is not what it was is another story.
   std::optional<std::string> granted_at;
   if (grip_.mounts) {

@@ -97,6 +97,9 @@ class Operation {
     if (auto allowed = check_new_name(*target); !allowed) {
       return std::unexpected(std::move(allowed).error());
     }
+    if (auto allowed = check_stays_closed(*from, *target); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
     if (auto allowed = check_moved(*from, *target); !allowed) {
       return std::unexpected(std::move(allowed).error());
     }
@@ -119,6 +122,9 @@ class Operation {
     auto target = place_for_new(request_.to_path);
     if (!target) return std::unexpected(std::move(target).error());
     if (auto allowed = check_new_name(*target); !allowed) {
+      return std::unexpected(std::move(allowed).error());
+    }
+    if (auto allowed = check_stays_closed(*from, *target); !allowed) {
       return std::unexpected(std::move(allowed).error());
     }
     // With the name it would be read by another rule, or by none.
@@ -183,15 +189,15 @@ class Operation {
   }
 
   [[nodiscard]] std::string shown() const {
-    return fmt::format("{}/{}", mount_.mount().rule.guest == "/" ? "" : mount_.mount().rule.guest,
-                       one_line(request_.path, 200));
+    const std::string& guest = mount_.mount().rule.guest;
+    return path_in_sentence(fmt::format("{}/{}", guest == "/" ? "" : guest, request_.path), 300);
   }
 
   [[nodiscard]] static WalkFailure leads_out(std::string_view target) {
-    return denied(
-        EPERM, "storage",
-        fmt::format("a link to {} would lead out of the granted folder", one_line(target, 200)),
-        true);
+    return denied(EPERM, "storage",
+                  fmt::format("a link to {} would lead out of the granted folder",
+                              path_in_sentence(target, 200)),
+                  true);
   }
   [[nodiscard]] WalkFailure special() const {
     return denied(EACCES, "storage",
@@ -256,6 +262,12 @@ class Operation {
     return {};
   }
 
+  /// Whether something may have a name elsewhere: what may not be read here is not to be read
+  /// there.
+  [[nodiscard]] WalkResult<void> check_stays_closed(const Place& from, const Place& to) const {
+    return to.access.read ? check(from, false) : WalkResult<void>();
+  }
+
   /// Whether something that exists, or a link, may get this name.
   [[nodiscard]] WalkResult<void> check_new_name(const Place& place) const {
     if (!walk_.closed().is_on_the_way({place.folder_id, place.name})) return {};
@@ -263,7 +275,7 @@ class Operation {
         denied(EACCES, "storage.deny",
                fmt::format("{} is on the way to what a rule denies or another grant names, so "
                            "nothing is moved or linked there",
-                           one_line(place.name, 200)),
+                           path_in_sentence(place.name, 200)),
                true));
   }
 

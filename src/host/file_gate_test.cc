@@ -335,6 +335,9 @@ TEST_F(FileGateTest, WhatMayNotBeReadKeepsItsNameWhereItMayBeWritten) {
     expect_refused(EACCES, ask(mount, moving(FileOperation::rename, path, "moved")), path);
     expect_refused(EACCES, ask(mount, moving(FileOperation::link, path, "moved")), path);
   }
+  for (const FileOperation operation : {FileOperation::rename, FileOperation::link}) {
+    expect_refused(EACCES, ask(mount, moving(operation, "private/key", "moved")), "what is in it");
+  }
   expect_refused(EACCES, ask(mount, doing(FileOperation::unlink, "secret")), "removing it");
   EXPECT_FALSE(std::filesystem::exists(granted() / "moved"));
   expect_refused(EACCES, ask(mount, reading("secret")), "reading it");

@@ -172,20 +172,49 @@ bool OverrideScanner::look(std::string_view bytes) {
       escape_length_ = 2;
     } else if (escape_length_ == 2 && hex_digit(c)) {
       escape_length_ = 0;
-      take(static_cast<char>(*hex_digit(escape_[0]) << 4U | *hex_digit(c)));
+      unquote(static_cast<char>(*hex_digit(escape_[0]) << 4U | *hex_digit(c)));
     } else {
-      if (escape_length_ > 0) take('%');
-      if (escape_length_ == 2) take(escape_[0]);
+      if (escape_length_ > 0) unquote('%');
+      if (escape_length_ == 2) unquote(escape_[0]);
       escape_length_ = c == '%' ? 1 : 0;
-      if (c != '%') take(c);
+      if (c != '%') unquote(c);
     }
   }
   return found_;
 }
 
 bool OverrideScanner::finish() {
+  for (const char c : std::exchange(quote_, {})) take(c);
   end_word('&');
   return found_;
+}
+
+void OverrideScanner::unquote(char c) {
+  // A backslash, `u` and four digits.
+  constexpr std::size_t whole = 6;
+  if (quote_.empty()) {
+    if (c == '\\') {
+      quote_ = c;
+    } else {
+      take(c);
+    }
+  } else if (quote_.size() == 1 && c != 'u') {
+    quote_.clear();
+    take(c);
+  } else if (quote_.size() == 1 || hex_digit(c)) {
+    quote_ += c;
+    if (quote_.size() < whole) return;
+    unsigned unit = 0;
+    for (const char digit : std::string_view(quote_).substr(2))
+      unit = unit << 4U | *hex_digit(digit);
+    quote_.clear();
+    // What is beyond ASCII is part of no name that is looked for.
+    take(unit < 0x80 ? static_cast<char>(unit) : '\x7F');
+  } else {
+    // No escape after all: the character behind the backslash is itself.
+    for (const char held : std::exchange(quote_, {}).substr(1)) take(held);
+    unquote(c);
+  }
 }
 
 void OverrideScanner::take(char c) {

@@ -43,6 +43,8 @@ class OverrideScanner {
   /// The longest word that is compared; longer ones are none of those that are looked for.
   static constexpr std::size_t longest_word = 32;
 
+  /// Undoes the escapes of JSON (`\u005f`) and of quoted text in the head of a part (`\_`).
+  void unquote(char c);
   void take(char c);
   void end_word(char c);
 
@@ -51,6 +53,8 @@ class OverrideScanner {
   /// A percent sign and what followed it, where they may be an escape.
   std::array<char, 2> escape_{};
   std::size_t escape_length_ = 0;
+  /// A backslash and what followed it, where they may be an escape of JSON.
+  std::string quote_;
   std::string word_;
   bool word_is_longer_ = false;
   /// What stood before the word.

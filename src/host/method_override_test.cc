@@ -66,12 +66,27 @@ bool found_in(std::string_view body, std::size_t size = 1'000) {
 
 TEST(MethodOverrideTest, A47FormsAndObjectsThatNameAMethodAreFoundHoweverTheyAreCut) {
   for (const char* const body :
-       {"_method=DELETE", "a=b&_method=PUT&c=d", "%5Fmethod=PUT", "_m%65thod=x", "_METHOD=x",
-        "_method[]=PUT", "_method%5B%5D=PUT", "_HttpMethod=PATCH", "method=delete",
-        "a=b&method=PUT", "X-HTTP-Method-Override=PUT",
+       {"_method=DELETE",
+        "a=b&_method=PUT&c=d",
+        "%5Fmethod=PUT",
+        "_m%65thod=x",
+        "_METHOD=x",
+        "_method[]=PUT",
+        "_method%5B%5D=PUT",
+        "_HttpMethod=PATCH",
+        "method=delete",
+        "a=b&method=PUT",
+        "X-HTTP-Method-Override=PUT",
         "--x\r\nContent-Disposition: form-data; name=\"_method\"\r\n\r\nDELETE\r\n--x--\r\n",
         "--x\r\nContent-Disposition: form-data; name=_method\r\n\r\nDELETE\r\n--x--\r\n",
-        R"({"a": 1, "_method": "DELETE"})", R"({"_method":"PUT"})", "{'_method': 1}"}) {
+        R"({"a": 1, "_method": "DELETE"})",
+        R"({"_method":"PUT"})",
+        "{'_method': 1}",
+        R"({"\u005fmethod":"DELETE"})",
+        R"({"_metho\u0064":"PUT"})",
+        R"({"a":{"\u005F\u006Dethod" : "PUT"}})",
+        R"("{\"_method\":\"PUT\"}")",
+        "--x\r\nContent-Disposition: form-data; name=\"_met\\hod\"\r\n\r\nDELETE\r\n--x--\r\n"}) {
     const std::string_view text(body);
     for (const std::size_t size : {std::size_t{1}, std::size_t{2}, std::size_t{5}, text.size()}) {
       EXPECT_TRUE(found_in(text, size)) << body << " in pieces of " << size;
@@ -83,7 +98,8 @@ TEST(MethodOverrideTest, BodiesThatMeanSomethingElseAreLeftAlone) {
   for (const char* const body :
        {"", "payment_method=card", R"({"payment_method": "DELETE"})", "method=POST",
         "use the _method of it, or method DELETE", "self._method(x)", "100%", "%", "%5", "%5F",
-        "a_method=b", "_methods=b"}) {
+        "a_method=b", "_methods=b", R"({"payment\u005fmethod":"DELETE"})",
+        R"(\)", R"(\u)", R"(\u005)", R"(\\u005fmethod=PUT)"}) {
     for (const std::size_t size : {1U, 3U, 1'000U}) {
       EXPECT_FALSE(found_in(body, size)) << body;
     }

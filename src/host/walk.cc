@@ -109,8 +109,9 @@ WalkResult<void> Walk::check_way(std::string_view path) const {
     policy::Access access = mount_.mount_.rule.access;
     closed_.apply(visits_[folder], access);
     if (access.read || access.write) continue;
-    return std::unexpected(denied(
-        EACCES, "storage.deny", fmt::format("{} is denied by a rule", one_line(path, 200)), false));
+    return std::unexpected(
+        denied(EACCES, "storage.deny",
+               fmt::format("{} is denied by a rule", path_in_sentence(path, 200)), false));
   }
   return {};
 }
@@ -165,7 +166,8 @@ WalkResult<Place> Walk::find(std::string_view path, bool follow) {
   const auto out = [&] {
     return std::unexpected(denied(
         EPERM, "storage",
-        fmt::format("the path {} leads out of the granted folder", one_line(path, 200)), false));
+        fmt::format("the path {} leads out of the granted folder", path_in_sentence(path, 200)),
+        false));
   };
   if (path.starts_with('/')) return out();
   std::deque<std::string> names;
@@ -204,9 +206,9 @@ WalkResult<Place> Walk::find(std::string_view path, bool follow) {
     if (::fstat(target.get(), &status) != 0) return std::unexpected(failed(errno));
     // The root is none of the kernel's, so only another file system can be.
     if (status.st_dev != here.id.device && is_kernel_file_system(target.get())) {
-      return std::unexpected(
-          denied(EACCES, "storage",
-                 fmt::format("{} is the kernel's, and never opened", one_line(path, 200)), false));
+      return std::unexpected(denied(
+          EACCES, "storage",
+          fmt::format("{} is the kernel's, and never opened", path_in_sentence(path, 200)), false));
     }
     if (S_ISLNK(status.st_mode) && (!last || follow)) {
       if (mount_.is_file()) return out();

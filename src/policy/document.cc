@@ -505,8 +505,17 @@ class Reader {
         }
       }
     }
+    if (const auto exact = rule.host.exact();
+        deny && exact && exact->address && closes_all_of_it(rule)) {
+      // Whatever name leads to it.
+      document_.cidrs_denied.push_back(Cidr::of(*exact->address));
+    }
     (deny ? document_.network_denied : document_.network).push_back(std::move(rule));
     return {};
+  }
+
+  static bool closes_all_of_it(const NetworkRule& rule) {
+    return !rule.port && rule.methods.empty() && rule.paths.empty() && rule.schemes.size() == 2;
   }
 
   Result<void> environment(const YamlNode& entry) {

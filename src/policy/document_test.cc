@@ -586,5 +586,14 @@ TEST(StorageDenials, A86OfNothingTellTheSpellingThatWouldMatch) {
   }
 }
 
+TEST(Documents, AnAddressThatIsDeniedAsAHostIsDeniedUnderEveryName) {
+  const Document document =
+      read(R"({version: "1.1", permissions: {network: {deny: [{host: "127.0.0.1"},
+                                                            {host: "10.0.0.1:81"}]}}})");
+  ASSERT_EQ(document.network_denied.size(), 2U);
+  ASSERT_EQ(document.cidrs_denied.size(), 1U);
+  EXPECT_EQ(document.cidrs_denied[0].text(), "127.0.0.1/32");
+}
+
 }  // namespace
 }  // namespace belljar::policy

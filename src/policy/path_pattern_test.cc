@@ -122,12 +122,22 @@ TEST(PathPatterns, A47_NoSpellingLeadsOutOfAPattern) {
   EXPECT_FALSE(covers("/v1/*", "/v1/..;/admin"));
   EXPECT_FALSE(covers("/v1/*", "/v1//../admin"));
   EXPECT_FALSE(covers("/v1/*", "/x/../v1/a")) << "some servers look at the first name";
+  // What NFKC, and decoders that take too much, make of a path.
+  for (const char* path :
+       {"/v1/%EF%B8%B0/admin", "/v1/%EF%B9%AA2e%EF%B9%AA2e/admin", "/v1/..%EF%B9%AA2fadmin",
+        "/v1/..%EF%B8%94/admin", "/v1/..%EF%B9%94/admin", "/v1/..%EF%B8%96/admin",
+        "/v1/..%E2%81%87", "/v1/..%f8%80%80%80%afadmin", "/v1/..%fc%80%80%80%80%afadmin",
+        "/v1/%f8%80%80%80%ae%f8%80%80%80%ae/admin", "/v1/..%c1%1cadmin",
+        "/v1/%c0%2e%c0%2e/admin"}) {
+    EXPECT_FALSE(covers("/v1/*", path)) << path;
+  }
 }
 
 TEST(PathPatterns, A47_NoSpellingLeadsAroundADenial) {
   for (const char* path : {"/admin", "/%61dmin", "/x/../admin", "/./admin", "/%2e/admin", "/ADMIN",
                            "/admin/", "/admin;x", "/%2561dmin", "//admin", "/%EF%BD%81dmin",
-                           "/admin%20", "/admin.", "/admin%00.png", "/adm%C3%AFn"}) {
+                           "/admin%20", "/admin.", "/admin%00.png", "/adm%C3%AFn",
+                           "/%f8%80%80%81%a1dmin", "/%fc%80%80%80%81%a1dmin", "/%c1%21dmin"}) {
     EXPECT_TRUE(closes("/admin", path)) << path;
   }
   for (const char* path : {"/admins", "/v1/admin", "/a/admin", "/admi", "/%E7%AE%A1%E7%90%86"}) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdint>
 #include <optional>
 #include <set>
@@ -154,25 +155,40 @@ std::string without_tail(std::string_view path, std::string_view ends) {
   return std::string(path.substr(0, path.find_first_of(ends)));
 }
 
-/// Characters that compatibility mappings (NFKC, best fit) turn into ones that structure a path.
+/// Characters that compatibility mappings (NFKC, best fit) turn into ones that structure a path:
+/// all whose NFKC form has one of `. / \ % ; ? #` or a blank in it, beside those of full width.
 std::string_view structure_of(std::uint32_t point) {
   switch (point) {
     case 0x2024:
     case 0x3002:
     case 0xFE52:
     case 0xFF61: return ".";
-    case 0x2025: return "..";
-    case 0x2026: return "...";
+    case 0x2025:
+    case 0xFE30: return "..";
+    case 0x2026:
+    case 0xFE19: return "...";
     case 0x2044:
     case 0x2215:
     case 0x29F8: return "/";
+    case 0x2100: return "a/c";
+    case 0x2101: return "a/s";
+    case 0x2105: return "c/o";
+    case 0x2106: return "c/u";
     case 0x2216:
     case 0x29F5:
     case 0xFE68: return "\\";
-    case 0x037E: return ";";
+    case 0xFE6A: return "%";
+    case 0x037E:
+    case 0xFE14:
+    case 0xFE54: return ";";
+    case 0x2047: return "??";
+    case 0x2048: return "?!";
+    case 0x2049: return "!?";
+    case 0xFE16:
     case 0xFE56: return "?";
     case 0xFE5F: return "#";
     case 0x00A0:
+    case 0x1680:
     case 0x202F:
     case 0x205F:
     case 0x3000: return " ";
@@ -180,19 +196,18 @@ std::string_view structure_of(std::uint32_t point) {
   }
 }
 
-/// The code point that a lax decoder finds at the front: also overlong forms (`C0 AF`), which UTF-8
-/// forbids. Length 0 where there is none.
+/// The code point that a lax decoder finds at the front: also overlong forms (`C0 AF`), of up to
+/// six bytes, which UTF-8 forbids. Length 0 where there is none.
 std::pair<std::uint32_t, std::size_t> lax_point(std::string_view text) {
   const auto first = static_cast<std::uint8_t>(text.front());
-  const std::size_t length = first >= 0xF0 && first < 0xF8   ? 4
-                             : first >= 0xE0 && first < 0xF0 ? 3
-                             : first >= 0xC0 && first < 0xE0 ? 2
-                                                             : 0;
-  if (length == 0 || text.size() < length) return {0, 0};
+  const auto length = static_cast<std::size_t>(std::countl_one(first));
+  if (length < 2 || length > 6 || text.size() < length) return {0, 0};
+  // Never part of UTF-8. Some that take it look at six bits of whatever follows.
+  const bool careless = first == 0xC0 || first == 0xC1;
   std::uint32_t point = first & (0xFFU >> (length + 1));
   for (std::size_t i = 1; i < length; ++i) {
     const auto next = static_cast<std::uint8_t>(text[i]);
-    if ((next & 0xC0U) != 0x80) return {0, 0};
+    if (!careless && (next & 0xC0U) != 0x80) return {0, 0};
     point = (point << 6) | (next & 0x3FU);
   }
   return {point, length};

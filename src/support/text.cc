@@ -202,6 +202,15 @@ std::string with_quoted_lines(std::string_view message, std::size_t limit) {
   return out + "\n" + quoted_lines(rest, limit - std::min(limit, out.size()));
 }
 
+std::string path_in_sentence(std::string_view path, std::size_t limit) {
+  constexpr std::string_view marks = "/._-+@~=,:%";
+  const bool plain = path.size() <= limit && std::all_of(path.begin(), path.end(), [&](char c) {
+                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                              (c >= '0' && c <= '9') || marks.find(c) != std::string_view::npos;
+                     });
+  return plain ? std::string(path) : quoted(path, limit);
+}
+
 std::string shown_name(std::string_view name) {
   constexpr std::size_t longest_path = 4'096;
   std::string line = one_line(name, longest_path);

@@ -41,6 +41,10 @@ struct CleanText {
 /// it.
 [[nodiscard]] std::string with_quoted_lines(std::string_view message, std::size_t limit);
 
+/// A path that somebody else has named, within a sentence of ours: as it is if it has nothing but
+/// letters of ASCII, digits and the marks of a path; quoted otherwise, for words could be taken for
+/// ours.
+[[nodiscard]] std::string path_in_sentence(std::string_view path, std::size_t limit);
 /// The name of a file as a person is shown it: as it is where that is all there is to see, quoted
 /// where characters were taken out or lines joined.
 [[nodiscard]] std::string shown_name(std::string_view name);

@@ -164,5 +164,14 @@ TEST(Text, NothingLeavesForATerminalButTextAndColours) {
             "ab");
 }
 
+TEST(Text, APathWithinASentenceIsQuotedWhereItCouldBeWords) {
+  for (const char* path : {"/data/a-b_c.txt", "a/../b", "v1.2+x@y~z=1,2:3%20"}) {
+    EXPECT_EQ(path_in_sentence(path, 100), path);
+  }
+  EXPECT_EQ(path_in_sentence("/data/a is granted” now", 100), "“/data/a is granted' now”");
+  EXPECT_EQ(path_in_sentence("/é", 100), "“/é”");
+  EXPECT_EQ(path_in_sentence("a\nb", 100), "“a b”");
+}
+
 }  // namespace
 }  // namespace belljar

@@ -15,7 +15,6 @@ TEST(WaitingRoomTest, HoldsOnlySoMuchAndMakesRoomAgain) {
   EXPECT_TRUE(room.keep("1234")) << "dropped at once";
   EXPECT_FALSE(room.keep("12345"));
   std::optional<WaitingRoom::Kept> moved = std::move(first);
-  first.reset();
   EXPECT_EQ(moved->text(), "123456");
   EXPECT_FALSE(room.keep("12345")) << "what was moved is still there";
   moved.reset();

@@ -323,7 +323,7 @@ class Reader {
                          one_line(decoded, 200));
     }
     if (path.starts_with('~') || path.find('$') != std::string_view::npos) {
-      return "~ and $ stand for themselves; write the whole path, as in \"fs:///home/me/private\"";
+      return "~ and $ stand for themselves; write the whole path, as in \"fs:///srv/private\"";
     }
     if (const auto at = path.find_first_of("?*[]{}\\"); at != std::string_view::npos) {
       const std::string_view above = path.substr(0, path.rfind('/', at));

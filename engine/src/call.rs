@@ -14,7 +14,7 @@ use crate::shape::Shape;
 use crate::sockets;
 use crate::state::{State, allowance};
 use crate::streams;
-use crate::wide::{Wide, WideResult, read_wide};
+use crate::wide::{Wide, WideResult, most_held, read_wide};
 use cxx::{SharedPtr, UniquePtr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -314,6 +314,11 @@ impl Run {
         if let Some(console) = &console {
             console.abandon();
         }
+        // A guest that returned at once has met no tick since.
+        let ended = match self.sandbox.data_mut().overdraft() {
+            Some(reached) if ended.is_ok() => Err(reached.into()),
+            _ => ended,
+        };
         let mut outcome = match ended {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -580,8 +585,8 @@ fn read(
     }
     let parameters = &prepared.signature.parameters;
     if let Some(result) = prepared.wide {
+        meter.count(most_held(input.arguments))?;
         if let Some(arguments) = read_wide(parameters, input.arguments) {
-            arguments.iter().try_for_each(|argument| meter.count(argument.held()))?;
             return Ok(Parameters::Wide(arguments, result));
         }
         let values = read_arguments(parameters, input.arguments, &mut NoResources, meter)?;

@@ -2,6 +2,7 @@
 
 use crate::bridge::ffi::{Header, Host, HttpFailure, HttpRequest, HttpTransfer};
 use crate::ledger::{Charge, Kind, Ledger};
+use crate::messages::BODY_PIECE;
 use bytes::Bytes;
 use cxx::{SharedPtr, UniquePtr};
 use http_body::{Body, Frame};
@@ -331,6 +332,10 @@ impl WasiHttpHooks for Hooks {
     fn set_host_header(&mut self) -> bool {
         // The egress writes the Host header itself, from the authority that was decided about.
         false
+    }
+
+    fn p2_outgoing_body_chunk_size(&mut self) -> usize {
+        BODY_PIECE
     }
 
     fn send_request(

@@ -107,6 +107,16 @@ impl State {
         self.guest().files.clone()
     }
 
+    /// The limit that the guest has gone over with what it keeps, which was not refused where it did.
+    pub fn overdraft(&mut self) -> Option<LimitReached> {
+        if self.messages.used()
+            && let Err(reached) = self.messages.charge(&mut self.table, &self.ledger)
+        {
+            self.overdrawn = Some(reached);
+        }
+        self.overdrawn.take()
+    }
+
     fn build_wasi(&self) -> WasiCtx {
         let mut builder = WasiCtxBuilder::new();
         let variables: Vec<(String, String)> = self

@@ -33,8 +33,9 @@ pub enum WideResult {
     Fallible,
 }
 
-/// What the allocator rounds small pieces up to.
-const ALLOCATION: usize = 32;
+/// What a text takes beside its letters: its place in a list that has just grown, and what the
+/// allocator rounds it up to.
+const AROUND_TEXT: usize = 2 * size_of::<String>() + 32;
 
 /// The largest number of parameters on the typed way.
 pub const MAXIMUM_PARAMETERS: usize = 3;
@@ -67,6 +68,12 @@ pub fn wide_result(signature: &Signature) -> Option<WideResult> {
         _ => return None,
     };
     shapes.iter().any(|shape| !matches!(shape, Shape::String)).then_some(result)
+}
+
+/// The most bytes that arguments take once they are read, told by their text before they are.
+pub fn most_held(text: &str) -> u64 {
+    let quotes = text.bytes().filter(|byte| *byte == b'"').count();
+    (text.len() + quotes / 2 * AROUND_TEXT) as u64
 }
 
 /// Converts well-formed arguments; `None` sends the caller to the general reader, which takes
@@ -119,19 +126,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
 }
 
 impl Wide {
-    /// Bytes of the host's memory that it takes.
-    pub fn held(&self) -> u64 {
-        let bytes = match self {
-            Wide::Text(text) => text.capacity(),
-            Wide::Bytes(bytes) => bytes.capacity(),
-            Wide::Texts(texts) => {
-                let each = texts.iter().map(|text| text.capacity().next_multiple_of(ALLOCATION));
-                each.sum::<usize>() + texts.capacity() * size_of::<String>()
-            }
-        };
-        bytes as u64
-    }
-
     /// Takes over what the general reader has converted.
     pub fn from_value(value: Val) -> Option<Self> {
         match value {

@@ -17,6 +17,25 @@ constexpr std::string_view allocator = R"(
   (alias core export $alone "realloc" (core func $realloc))
 )";
 
+/// Output streams of WASI 0.2, with the core functions `$check` and `$write`.
+constexpr std::string_view output_streams = R"(
+  (import "wasi:io/error@0.2.0" (instance $error (export "error" (type (sub resource)))))
+  (alias export $error "error" (type $error))
+  (import "wasi:io/streams@0.2.0" (instance $streams
+    (alias outer 1 $error (type $e)) (export "error" (type $ee (eq $e)))
+    (type $failed (variant (case "last-operation-failed" (own $ee)) (case "closed")))
+    (export "stream-error" (type $stream-error (eq $failed)))
+    (export "output-stream" (type $output (sub resource)))
+    (export "[method]output-stream.check-write" (func (param "self" (borrow $output))
+      (result (result u64 (error $stream-error)))))
+    (export "[method]output-stream.write" (func (param "self" (borrow $output))
+      (param "contents" (list u8)) (result (result (error $stream-error)))))))
+  (alias export $streams "output-stream" (type $output))
+  (core func $check (canon lower (func $streams "[method]output-stream.check-write")
+    (memory $memory)))
+  (core func $write (canon lower (func $streams "[method]output-stream.write") (memory $memory)))
+)";
+
 /// A resource that keeps its instance alive, whose method makes sockets. `imports` end in the core
 /// functions `$tcp` and `$udp`, which put a result at 0.
 std::string socket_hoarder(std::string_view imports) {
@@ -270,23 +289,64 @@ std::string hoard_of_input(std::string_view file) {
                      allocator, file, file.size());
 }
 
+std::string hoard_of_bodies() {
+  return hoarder(std::string(output_streams) + R"(
+  (import "wasi:http/types@0.2.0" (instance $http
+    (alias outer 1 $output (type $o)) (export "output-stream" (type $oo (eq $o)))
+    (export "fields" (type $fields (sub resource)))
+    (export "outgoing-request" (type $request (sub resource)))
+    (export "outgoing-body" (type $body (sub resource)))
+    (export "[constructor]fields" (func (result (own $fields))))
+    (export "[constructor]outgoing-request"
+      (func (param "headers" (own $fields)) (result (own $request))))
+    (export "[method]outgoing-request.body" (func (param "self" (borrow $request))
+      (result (result (own $body)))))
+    (export "[method]outgoing-body.write" (func (param "self" (borrow $body))
+      (result (result (own $oo)))))))
+  (alias export $http "outgoing-body" (type $body))
+  (core func $fields (canon lower (func $http "[constructor]fields")))
+  (core func $request (canon lower (func $http "[constructor]outgoing-request")))
+  (core func $body-of (canon lower (func $http "[method]outgoing-request.body") (memory $memory)))
+  (core func $stream-of (canon lower (func $http "[method]outgoing-body.write") (memory $memory)))
+  (core func $forget-stream (canon resource.drop $output))
+  (core func $forget-body (canon resource.drop $body))
+  (core module $once
+    (import "" "memory" (memory 2))
+    (import "" "fields" (func $fields (result i32)))
+    (import "" "request" (func $request (param i32) (result i32)))
+    (import "" "body-of" (func $body-of (param i32 i32)))
+    (import "" "stream-of" (func $stream-of (param i32 i32)))
+    (import "" "check" (func $check (param i32 i32)))
+    (import "" "write" (func $write (param i32 i32 i32 i32)))
+    (import "" "forget-stream" (func $forget-stream (param i32)))
+    (import "" "forget-body" (func $forget-body (param i32)))
+    (func (export "make") (local $body i32) (local $stream i32) (local $room i32)
+      (call $body-of (call $request (call $fields)) (i32.const 16))
+      (local.set $body (i32.load (i32.const 20)))
+      (call $stream-of (local.get $body) (i32.const 16))
+      (local.set $stream (i32.load (i32.const 20)))
+      (call $check (local.get $stream) (i32.const 32))
+      (local.set $room (i32.wrap_i64 (i64.load (i32.const 40))))
+      (if (i32.gt_u (local.get $room) (i32.const 100000))
+        (then (local.set $room (i32.const 100000))))
+      (call $write (local.get $stream) (i32.const 4096) (local.get $room) (i32.const 32))
+      (call $forget-stream (local.get $stream))
+      (call $forget-body (local.get $body))))
+  (core instance $once (instantiate $once (with "" (instance (export "memory" (memory $memory))
+    (export "fields" (func $fields)) (export "request" (func $request))
+    (export "body-of" (func $body-of)) (export "stream-of" (func $stream-of))
+    (export "check" (func $check)) (export "write" (func $write))
+    (export "forget-stream" (func $forget-stream)) (export "forget-body" (func $forget-body))))))
+  (alias core export $once "make" (core func $make)))",
+                 "", "(call $make)");
+}
+
 std::string hoard_of_empty_writes() {
-  return hoarder(R"(
-  (import "wasi:io/error@0.2.0" (instance $error (export "error" (type (sub resource)))))
-  (alias export $error "error" (type $error))
-  (import "wasi:io/streams@0.2.0" (instance $streams
-    (alias outer 1 $error (type $e)) (export "error" (type $ee (eq $e)))
-    (type $failed (variant (case "last-operation-failed" (own $ee)) (case "closed")))
-    (export "stream-error" (type $stream-error (eq $failed)))
-    (export "output-stream" (type $output (sub resource)))
-    (export "[method]output-stream.write" (func (param "self" (borrow $output))
-      (param "contents" (list u8)) (result (result (error $stream-error)))))))
-  (alias export $streams "output-stream" (type $output))
-  (import "wasi:cli/stdout@0.2.0" (instance $stdout
+  return hoarder(
+      std::string(output_streams) + R"(  (import "wasi:cli/stdout@0.2.0" (instance $stdout
     (alias outer 1 $output (type $o)) (export "output-stream" (type $oo (eq $o)))
     (export "get-stdout" (func (result (own $oo))))))
   (core func $stdout (canon lower (func $stdout "get-stdout")))
-  (core func $write (canon lower (func $streams "[method]output-stream.write") (memory $memory)))
   (core module $once
     (import "" "stdout" (func $stdout (result i32)))
     (import "" "write" (func $write (param i32 i32 i32 i32)))
@@ -297,7 +357,7 @@ std::string hoard_of_empty_writes() {
   (core instance $once (instantiate $once (with "" (instance
     (export "stdout" (func $stdout)) (export "write" (func $write))))))
   (alias core export $once "make" (core func $make)))",
-                 "", "(call $make)");
+      "", "(call $make)");
 }
 
 std::string wrong_cancel(bool stream, bool reads) {

@@ -31,6 +31,9 @@ namespace belljar::attacks {
 /// is told, of which it waits for each and takes nothing. `hoard` says how many there were.
 [[nodiscard]] std::string hoard_of_input(std::string_view file);
 
+/// Makes requests with a body that is written and never sent.
+[[nodiscard]] std::string hoard_of_bodies();
+
 /// Writes nothing to its standard output, again and again.
 [[nodiscard]] std::string hoard_of_empty_writes();
 

@@ -92,6 +92,19 @@ TEST_F(A79, HeadersThatAreKeptAreMemoryOfTheGuests) {
   expect_healthy(*server);
 }
 
+TEST_F(A79, BodiesThatAreNotSentAreMemoryOfTheGuests) {
+  write("bodies.wat", hoard_of_bodies());
+  const auto server = serve_warm({"bodies.wat", "--grant", "bodies:limit=memory=1Mi"});
+  const std::size_t before = server->child().peak_memory();
+  EXPECT_EQ(text_of(server->call("bodies_hoard", {{"count", 50}})), "50");
+  // At once, too: a call that ends before anybody looks at what it keeps.
+  for (const int count : {400, 1'000'000}) {
+    expect_limit(server->call("bodies_hoard", {{"count", count}}), "memory");
+  }
+  EXPECT_LT(server->child().peak_memory(), before + 32 * mebibyte);
+  expect_healthy(*server);
+}
+
 TEST_F(A79, NoSocketIsMadeBeforeADecisionAllowsIt) {
   write("old.wat", hoard_of_sockets());
   write("new.wat", hoard_of_new_sockets());
@@ -353,9 +366,9 @@ TEST_F(A79, HoardsThatGoOnLeaveTheProcessAsItWas) {
   write("data/large", std::string(mebibyte, 'x'));
   const std::vector<std::pair<std::string, std::string>> hoards{
       {"pollables", hoard_of_pollables()}, {"fields", hoard_of_fields()},
-      {"streams", hoard_of_streams()},     {"futures", hoard_of_futures()},
-      {"sets", hoard_of_waitable_sets()},  {"subtasks", hoard_of_subtasks()},
-      {"input", hoard_of_input("large")},
+      {"bodies", hoard_of_bodies()},       {"streams", hoard_of_streams()},
+      {"futures", hoard_of_futures()},     {"sets", hoard_of_waitable_sets()},
+      {"subtasks", hoard_of_subtasks()},   {"input", hoard_of_input("large")},
   };
   std::vector<std::string> words;
   for (const auto& [name, text] : hoards) {

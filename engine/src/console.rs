@@ -249,7 +249,10 @@ impl Pollable for Output {
 #[wasmtime_wasi::async_trait]
 impl OutputStream for Output {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
-        self.room().map_err(|error| StreamError::LastOperationFailed(error.into()))?;
+        let room = self.room().map_err(|error| StreamError::LastOperationFailed(error.into()))?;
+        if bytes.len() > room {
+            return Err(StreamError::trap("more was written than check-write allowed"));
+        }
         self.console.push(self.stream, bytes);
         Ok(())
     }

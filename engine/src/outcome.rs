@@ -116,8 +116,9 @@ const TOO_MANY_PARTS: &str = "resource limit exceeded";
 const COPIED_TOO_MUCH: &str = "fuel allocated for hostcalls has been exhausted";
 const WRONG_RESOURCE: &str = "mismatched resource types";
 
+/// Of the cause alone: what stands around it has names in it that the guest chooses.
 fn says(error: &Error, text: &str) -> bool {
-    error.chain().any(|cause| cause.to_string().contains(text))
+    error.root_cause().to_string().contains(text)
 }
 
 fn frames(error: &Error) -> Vec<Frame> {

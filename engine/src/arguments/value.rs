@@ -327,6 +327,7 @@ impl<'de> Visitor<'de> for Value<'_, '_, '_> {
                         return Err(reader.refuse(format_args!("\"{name}\" is given twice")));
                     }
                     reader.path.pop();
+                    reader.hold(BOXED + size_of::<String>())?;
                     set.push(name.to_string());
                 }
                 Ok(Val::Flags(set))

@@ -7,21 +7,32 @@ use crate::lines::Line;
 use rustix::fs::{Timespec, Timestamps};
 use rustix::io::{Errno, ReadWriteFlags};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
 /// The most that one read gives.
 pub const READ_LIMIT: usize = 256 << 10;
 
+/// A descriptor, and its charge until it is closed: operations that hang keep it longer than the guest.
+struct Counted {
+    descriptor: OwnedFd,
+    _count: Charge,
+}
+
+impl AsFd for Counted {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.descriptor.as_fd()
+    }
+}
+
 /// A regular file that a guest has open.
 pub struct OpenFile {
     /// Absent only while this is dropped.
-    descriptor: Option<Arc<OwnedFd>>,
+    descriptor: Option<Arc<Counted>>,
     read: bool,
     write: bool,
     counts: Arc<FileUse>,
     opened: Arc<Opened>,
-    _count: Charge,
     /// Where operations on its file system wait.
     line: Line,
     /// Whether others serve the file: then nothing is asked of it on a guest's thread.
@@ -69,18 +80,17 @@ impl OpenFile {
         remote: bool,
     ) -> Self {
         OpenFile {
-            descriptor: Some(Arc::new(descriptor)),
+            descriptor: Some(Arc::new(Counted { descriptor, _count: count })),
             read: how.read || !how.write,
             write: how.write,
             counts,
             opened,
-            _count: count,
             line,
             remote,
         }
     }
 
-    fn descriptor(&self) -> &Arc<OwnedFd> {
+    fn descriptor(&self) -> &Arc<Counted> {
         match &self.descriptor {
             Some(descriptor) => descriptor,
             None => unreachable!("the descriptor is there until the file is dropped"),
@@ -97,7 +107,7 @@ impl OpenFile {
 
     async fn blocking<T: Send + 'static>(
         &self,
-        work: impl FnOnce(&OwnedFd) -> rustix::io::Result<T> + Send + 'static,
+        work: impl FnOnce(&Counted) -> rustix::io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
         let descriptor = self.descriptor().clone();
         let held = self.counts.hold(0)?;

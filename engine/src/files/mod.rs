@@ -392,11 +392,10 @@ impl Files {
         let descriptor = reply.descriptor.ok_or_else(|| error(Errno::IO))?;
         Ok(EntryReader {
             device: reply.status.device,
-            rest: Some(Box::new(entries(descriptor)?)),
+            rest: Some(Box::new(entries(descriptor, count)?)),
             read: VecDeque::new(),
             line: directory.line.clone(),
             opened,
-            _count: count,
         })
     }
 
@@ -476,18 +475,21 @@ impl Files {
         to: (&Directory, &str),
     ) -> io::Result<()> {
         let (mut from_path, mut to_path) = (from.1, to.1);
+        let mut expects_directory = false;
         if operation == FileOperation::Rename {
             let from_slashes = without_slashes(from_path);
             let to_slashes = without_slashes(to_path);
             (from_path, to_path) = (from_slashes.0, to_slashes.0);
-            if from_slashes.1 || to_slashes.1 {
-                self.expect_directory(from.0, from_path).await?;
-            }
+            expects_directory = from_slashes.1 || to_slashes.1;
         }
         let mut request = request(operation, from.0.mount, from.0.join(from_path)?);
         request.follow = follow;
         request.to_mount = to.0.mount;
         request.to_path = to.0.join(to_path)?;
+        // Once both are known to be no longer than paths are: many of these may wait at once.
+        if expects_directory {
+            self.expect_directory(from.0, from_path).await?;
+        }
         self.ask(&from.0.line, request).await.map(drop)
     }
 
@@ -500,6 +502,9 @@ impl Files {
         // As symlink(2) has it: a link has to say something.
         if target.is_empty() {
             return Err(error(Errno::NOENT));
+        }
+        if target.len() > PATH_LIMIT {
+            return Err(error(Errno::NAMETOOLONG));
         }
         let mut request = request(FileOperation::SymbolicLink, base.mount, base.join(path)?);
         request.target = target.to_owned();
@@ -551,7 +556,6 @@ pub struct EntryReader {
     read: VecDeque<io::Result<Entry>>,
     line: Line,
     opened: Arc<Opened>,
-    _count: Charge,
 }
 
 impl EntryReader {
@@ -582,18 +586,25 @@ impl EntryReader {
 
 /// Reads the entries of an open directory, without itself and its parent. Blocks. Nothing is opened
 /// for it: a confined process may not.
-fn entries(directory: OwnedFd) -> io::Result<impl Iterator<Item = io::Result<Entry>>> {
+/// `charge` is given back when the directory is closed.
+fn entries(
+    directory: OwnedFd,
+    charge: Charge,
+) -> io::Result<impl Iterator<Item = io::Result<Entry>>> {
     let entries = rustix::fs::Dir::new(directory).map_err(error)?;
-    Ok(entries.filter_map(|entry| match entry {
-        Ok(entry) => match entry.file_name().to_str() {
-            Ok("." | "..") => None,
-            Ok(name) => Some(Ok(Entry {
-                name: name.to_owned(),
-                kind: entry.file_type(),
-                inode: entry.ino(),
-            })),
-            Err(_) => Some(Err(error(Errno::ILSEQ))),
-        },
-        Err(code) => Some(Err(error(code))),
+    Ok(entries.filter_map(move |entry| {
+        let _open = &charge;
+        match entry {
+            Ok(entry) => match entry.file_name().to_str() {
+                Ok("." | "..") => None,
+                Ok(name) => Some(Ok(Entry {
+                    name: name.to_owned(),
+                    kind: entry.file_type(),
+                    inode: entry.ino(),
+                })),
+                Err(_) => Some(Err(error(Errno::ILSEQ))),
+            },
+            Err(code) => Some(Err(error(code))),
+        }
     }))
 }

@@ -131,6 +131,38 @@ void take_away(const policy::Access& denied, policy::Access& access) {
   if (denied.write) access.write = false;
 }
 
+/// Names in lower case, with slashes between; empty where one of them is "..".
+std::string path_of(const std::deque<std::string>& names) {
+  std::string path;
+  for (const std::string& name : names) {
+    if (name == "..") return {};
+    if (!path.empty()) path += '/';
+    path += to_lower(name);
+  }
+  return path;
+}
+
+/// What is left of a path below a place, where that is spelled in other letters.
+std::optional<std::deque<std::string>> names_below(const std::filesystem::path& place,
+                                                   const std::filesystem::path& path) {
+  const std::string_view around = place.native();
+  const std::string_view whole = path.native();
+  const std::size_t length = around == "/" ? 0 : around.size();
+  if (whole.size() <= length || whole[length] != '/' ||
+      !equals_ignoring_case(whole.substr(0, length), around.substr(0, length))) {
+    return std::nullopt;
+  }
+  std::deque<std::string> names;
+  if (!push_front(names, whole.substr(length))) return std::nullopt;
+  return names;
+}
+
+/// Whether a path is a rule's, or a folder on the way to it.
+bool leads_to(std::string_view path, std::string_view rule) {
+  return !path.empty() && rule.starts_with(path) &&
+         (rule.size() == path.size() || rule[path.size()] == '/');
+}
+
 /// Whether an identity tells a file by more than its place.
 bool tells(std::string_view identity) { return inode_of(identity) != 0; }
 
@@ -144,22 +176,28 @@ void ClosedNow::apply(const Visit& visit, policy::Access& access) const {
     const bool is_target = visit.id && place.target == visit.id;
     const bool is_known = !visit.identity.empty() &&
                           std::find(known.begin(), known.end(), visit.identity) != known.end();
-    if (is_target || is_known || has(place.names, visit.at)) take_away(place.access, access);
+    // In other letters, what is denied may lie in folders that are not those that the rule names.
+    const bool is_spelled = !place.path.empty() && visit.at.path == place.path;
+    if (is_target || is_known || is_spelled || has(place.names, visit.at))
+      take_away(place.access, access);
   }
 }
 
 bool ClosedNow::is_held(const NameIn& at, const FileId& id) const {
   return std::any_of(places_.begin(), places_.end(), [&](const Place& place) {
-    return place.target == id || has(place.met, id) || has(place.way, at);
+    return place.target == id || has(place.met, id) || has(place.way, at) ||
+           leads_to(at.path, place.path);
   });
 }
 
 bool ClosedNow::is_on_the_way(const NameIn& at) const {
-  return std::any_of(places_.begin(), places_.end(),
-                     [&](const Place& place) { return has(place.way, at); });
+  return std::any_of(places_.begin(), places_.end(), [&](const Place& place) {
+    return has(place.way, at) || leads_to(at.path, place.path);
+  });
 }
 
-Denials Denials::learn(const policy::Mount& mount, int root, policy::Access& access) {
+Denials Denials::learn(const policy::Mount& mount, const std::filesystem::path& place_of_root,
+                       int root, policy::Access& access) {
   Denials denials;
   const std::vector<Visit> around = folders_around(root);
   const std::optional<FileId> root_id = around.empty() ? std::nullopt : around.front().id;
@@ -177,7 +215,9 @@ Denials Denials::learn(const policy::Mount& mount, int root, policy::Access& acc
         take_away(rule.access, access);
         continue;
       }
+      if (!trail.below) trail.below = names_below(place_of_root, rule.host);
       Place place{rule.access, {}, std::move(trail.below)};
+      if (place.below) place.path = path_of(*place.below);
       if (tells(rule.identity)) place.identities.push_back(rule.identity);
       if (const bool closes = rule.access.read || rule.access.write; closes && trail.target) {
         auto identity = identity_of(trail.target_descriptor.get());
@@ -195,6 +235,7 @@ ClosedNow Denials::look(int root) const {
     ClosedNow::Place& closed = now.places_.emplace_back();
     closed.access = place.access;
     closed.identities = place.identities;
+    closed.path = place.path;
     if (!place.below) continue;
     Trail trail = follow(UniqueFd(::fcntl(root, F_DUPFD_CLOEXEC, 0)), *place.below, std::nullopt);
     closed.target = trail.target;

@@ -29,6 +29,8 @@ struct FileId {
 struct NameIn {
   FileId folder;
   std::string name;
+  /// The names from the mount's root on, in lower case.
+  std::string path = {};
 };
 
 /// What a walk has met.
@@ -56,6 +58,8 @@ class ClosedNow {
   friend class Denials;
   struct Place {
     policy::Access access;
+    /// The names that the rule has from the mount's root on, in lower case.
+    std::string path;
     /// What is closed: as it was when the rule was given or the mount opened, and as it is now.
     std::vector<std::string> identities;
     std::optional<FileId> target;
@@ -71,9 +75,11 @@ class ClosedNow {
 /// The closed places of one mount. Immutable; any thread.
 class Denials {
  public:
-  /// Finds out what the rules of a mount close in the folder that is open as `root`. Takes from
-  /// `access` what is denied to the whole of it.
-  [[nodiscard]] static Denials learn(const policy::Mount& mount, int root, policy::Access& access);
+  /// Finds out what the rules of a mount close in the folder that is open as `root`, which lies at
+  /// `place_of_root`. Takes from `access` what is denied to the whole of it.
+  [[nodiscard]] static Denials learn(const policy::Mount& mount,
+                                     const std::filesystem::path& place_of_root, int root,
+                                     policy::Access& access);
 
   /// Looks where the closed places are. Called after the folders of a walk were opened, so that
   /// what appeared meanwhile is seen.
@@ -87,6 +93,8 @@ class Denials {
     std::vector<std::string> identities;
     /// The names from the mount's root on, if the way leads through it.
     std::optional<std::deque<std::string>> below;
+    /// The same in lower case, with slashes between.
+    std::string path = {};
   };
   std::vector<Place> places_;
 };

@@ -251,7 +251,7 @@ class Operation {
     if (place.name.empty()) return std::unexpected(failed(EBUSY));
     if (auto allowed = check(place, true); !allowed) return allowed;
     if (place.target &&
-        walk_.closed().is_held({place.folder_id, place.name}, id_of(place.status))) {
+        walk_.closed().is_held({place.folder_id, place.name, place.path}, id_of(place.status))) {
       return std::unexpected(
           denied(EACCES, "storage.deny",
                  fmt::format("{} is, or holds, what a rule denies or another grant names, so it "
@@ -270,7 +270,7 @@ class Operation {
 
   /// Whether something that exists, or a link, may get this name.
   [[nodiscard]] WalkResult<void> check_new_name(const Place& place) const {
-    if (!walk_.closed().is_on_the_way({place.folder_id, place.name})) return {};
+    if (!walk_.closed().is_on_the_way({place.folder_id, place.name, place.path})) return {};
     return std::unexpected(
         denied(EACCES, "storage.deny",
                fmt::format("{} is on the way to what a rule denies or another grant names, so "
@@ -452,7 +452,7 @@ Result<std::shared_ptr<const OpenMount>> OpenMount::open(const policy::Mount& mo
   if (const auto now = identity_of(root.get()); !now || *now != identity) {
     return refused("another folder has taken its place since; a person has to grant that one");
   }
-  opened->denials_ = Denials::learn(mount, root.get(), opened->mount_.rule.access);
+  opened->denials_ = Denials::learn(mount, folder, root.get(), opened->mount_.rule.access);
   if (!opened->mount_.rule.access.read && !opened->mount_.rule.access.write) {
     return refused("it lies within what a rule denies");
   }

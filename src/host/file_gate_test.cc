@@ -383,6 +383,42 @@ TEST_F(FileGateTest, A36ADenyRuleIsNotPassedByAnotherCase) {
   }
 }
 
+TEST_F(FileGateTest, A36ADenyRuleIsNotPassedByAnotherCaseOfAFolderOnTheWay) {
+  folder_.write("granted/in/sub/key", "private");
+  folder_.write("granted/in/sub/other", "open");
+  const policy::Mount mount =
+      denying(denying(writable(), "granted/IN/Sub/KEY"), "granted/Later/key");
+  for (const FileRequest& request :
+       {reading("in/sub/key"), writing("in/sub/key"), doing(FileOperation::status, "in/sub/key"),
+        doing(FileOperation::unlink, "in/sub/key"),
+        moving(FileOperation::rename, "in/sub", "moved"),
+        moving(FileOperation::rename, "in", "moved")}) {
+    expect_refused(EACCES, ask(mount, request), request.path);
+  }
+  EXPECT_EQ(text_of(ask(mount, reading("in/sub/other"))), "open");
+  EXPECT_EQ(ask(mount, doing(FileOperation::create_directory, "LATER")).reply.error, 0);
+  expect_refused(EACCES, ask(mount, creating("LATER/Key")), "what is denied, before it exists");
+  // And where the rule spells the granted folder itself in other letters.
+  folder_.write("granted/file", "private");
+  expect_refused(EACCES, ask(denying(writable(), "GRANTED/file"), reading("file")), "file");
+}
+
+TEST_F(FileGateTest, AGrantOfAFileIsOfNoFolderInItsPlace) {
+  policy::Mount mount = readable();
+  mount.rule.host = granted() / "hello.txt";
+  mount.rule.guest = "/hello.txt";
+  const auto opened = OpenMount::open(pinned(mount));
+  ASSERT_TRUE(opened);
+  std::filesystem::remove(granted() / "hello.txt");
+  folder_.write("granted/hello.txt/within", "private");
+  FileRequest list = reading("hello.txt");
+  list.directory = true;
+  for (const FileRequest& request :
+       {reading("hello.txt"), list, doing(FileOperation::status, "hello.txt")}) {
+    expect_refused(EACCES, (*opened)->perform(request, **opened), "a folder in its place");
+  }
+}
+
 TEST_F(FileGateTest, A31ADeniedFileIsToldByWhatItIsUnderEveryName) {
   folder_.write("granted/private/key", "private");
   policy::Mount mount = denying(writable(), "granted/private/key");

@@ -26,10 +26,13 @@ constexpr std::size_t maximum_path = 4'096;
 int open_beneath(int folder, const char* path, std::uint64_t flags, std::uint64_t mode,
                  std::uint64_t resolve) {
   const open_how how{.flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve};
-  while (true) {
+  // EAGAIN: something was renamed while the kernel looked, and the next look sees it settled; or
+  // somebody holds a lease on the file, which takes longer than anybody should wait here.
+  constexpr int looks = 100;
+  for (int look = 1;; ++look) {
     const long descriptor = ::syscall(SYS_openat2, folder, path, &how, sizeof how);
-    // EAGAIN: something was renamed while the kernel looked; the next look sees it settled.
-    if (descriptor >= 0 || (errno != EINTR && errno != EAGAIN)) return static_cast<int>(descriptor);
+    const bool again = errno == EINTR || (errno == EAGAIN && look < looks);
+    if (descriptor >= 0 || !again) return static_cast<int>(descriptor);
   }
 }
 
@@ -124,6 +127,12 @@ policy::Access Walk::access_here() const {
   return access;
 }
 
+std::string Walk::path_to(std::string_view name) const {
+  const auto& here = steps_.back().visit;
+  const std::string lower = to_lower(name);
+  return here ? fmt::format("{}/{}", visits_[*here].at.path, lower) : lower;
+}
+
 Visit Walk::visit(const NameIn& at, const UniqueFd& target, const struct stat& status) {
   Visit visit{at, id_of(status), {}};
   if (mount_.denials_.may_be_kept(status.st_ino)) {
@@ -159,7 +168,8 @@ WalkResult<Place> Walk::end_at_folder() {
   if (::fstat(here.folder.get(), &status) != 0) return std::unexpected(failed(errno));
   UniqueFd folder(::fcntl(here.folder.get(), F_DUPFD_CLOEXEC, 0));
   UniqueFd target(::fcntl(here.folder.get(), F_DUPFD_CLOEXEC, 0));
-  return Place{std::move(folder), here.id, {}, std::move(target), status, {}, steps_.size() - 1};
+  return Place{std::move(folder), here.id, {}, {},
+               std::move(target), status,  {}, steps_.size() - 1};
 }
 
 WalkResult<Place> Walk::find(std::string_view path, bool follow) {
@@ -193,14 +203,14 @@ WalkResult<Place> Walk::find(std::string_view path, bool follow) {
       name = mount_.only_;
     }
     const bool last = names.empty();
-    const NameIn at{here.id, name};
+    const NameIn at{here.id, name, path_to(name)};
     UniqueFd target(open_name(here.folder.get(), name, O_PATH, 0));
     if (!target) {
       const int error = errno;
       if (error != ENOENT || !last) return std::unexpected(failed(error));
       last_ = Visit{at, std::nullopt, {}};
       UniqueFd folder(::fcntl(here.folder.get(), F_DUPFD_CLOEXEC, 0));
-      return Place{std::move(folder), here.id, name, {}, {}, {}, steps_.size() - 1};
+      return Place{std::move(folder), here.id, name, at.path, {}, {}, {}, steps_.size() - 1};
     }
     struct stat status{};
     if (::fstat(target.get(), &status) != 0) return std::unexpected(failed(errno));
@@ -219,12 +229,19 @@ WalkResult<Place> Walk::find(std::string_view path, bool follow) {
       if (const auto error = push_names(*link, names)) return std::unexpected(failed(*error));
       continue;
     }
+    if (mount_.is_file() && S_ISDIR(status.st_mode)) {
+      return std::unexpected(denied(EACCES, "storage.allow",
+                                    fmt::format("a folder has taken the place of {}, of which the "
+                                                "file was granted",
+                                                mount_.shown_),
+                                    false));
+    }
     Visit visited = visit(at, target, status);
     if (last) {
       last_ = std::move(visited);
       UniqueFd folder(::fcntl(here.folder.get(), F_DUPFD_CLOEXEC, 0));
-      return Place{std::move(folder), here.id, name, std::move(target), status, {},
-                   steps_.size() - 1};
+      return Place{std::move(folder), here.id, name, at.path,
+                   std::move(target), status,  {},   steps_.size() - 1};
     }
     if (!S_ISDIR(status.st_mode)) return std::unexpected(failed(ENOTDIR));
     if (steps_.size() >= maximum_depth) return std::unexpected(failed(ENAMETOOLONG));

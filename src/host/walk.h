@@ -32,6 +32,8 @@ struct Place {
   FileId folder_id;
   /// Empty where the path is the mount's root itself.
   std::string name;
+  /// The names from the root on, in lower case.
+  std::string path;
   /// What is at the name; nothing where there is nothing.
   UniqueFd target;
   struct stat status{};
@@ -60,6 +62,8 @@ class Walk {
   /// Whether policy keeps the walk out of a folder that it entered.
   [[nodiscard]] WalkResult<void> check_way(std::string_view path) const;
   [[nodiscard]] policy::Access access_here() const;
+  /// The names from the root to one in the folder where the walk is, in lower case.
+  [[nodiscard]] std::string path_to(std::string_view name) const;
   [[nodiscard]] Visit visit(const NameIn& at, const UniqueFd& target, const struct stat& status);
 
   /// A folder on the way, by its place among the visits; the root is none of them.

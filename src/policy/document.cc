@@ -322,7 +322,7 @@ class Reader {
       return fmt::format("names are written as they are, without percent signs: \"fs://{}\"",
                          one_line(decoded, 200));
     }
-    if (path.starts_with('~') || path.find('$') != std::string_view::npos) {
+    if (path.find_first_of("~$") != std::string_view::npos) {
       return "~ and $ stand for themselves; write the whole path, as in \"fs:///srv/private\"";
     }
     if (const auto at = path.find_first_of("?*[]{}\\"); at != std::string_view::npos) {

@@ -107,16 +107,18 @@ std::shared_ptr<const policy::Snapshot> CallHost::newer() {
   const std::uint64_t now = epoch();
   const std::lock_guard lock(mutex_);
   if (newer_epoch_ == now) return newer_;
-  // A short read of the local database, right after somebody changed a grant or one ran out.
+  // A short read of the local database, right after somebody changed a grant or one ran out. Where
+  // that fails, nothing is allowed now, and the next who asks looks again.
   const auto current = component_->permissions().for_running_call(grip_.claimed);
-  newer_ = current ? (*current)->snapshot : policy::Snapshot::empty();
+  if (!current) return policy::Snapshot::empty();
+  newer_ = (*current)->snapshot;
   newer_epoch_ = now;
+  // In this order: a look in between finds one change too many, and looks again.
   if (expires_.load() <= component_->services().clock.now()) {
-    // In this order: a look in between finds one change too many, and looks again.
     ran_out_.fetch_add(1, std::memory_order_acq_rel);
-    expires_.store(current ? (*current)->expires.value_or(WallTime::max()) : WallTime::max(),
-                   std::memory_order_release);
   }
+  // Also where no grant ran out: one that replaced another may end sooner.
+  expires_.store((*current)->expires.value_or(WallTime::max()), std::memory_order_release);
   return newer_;
 }
 

@@ -326,6 +326,20 @@ TEST_F(CallHostTest, AGrantThatRunsOutIsGoneForACallThatRuns) {
   EXPECT_THAT(refused(*host), ElementsAre("read /data/file"));
 }
 
+TEST_F(CallHostTest, AGrantThatReplacesAnotherDuringACallEndsWhenItSays) {
+  const auto grant = policy::storage_grant(folder_.path() / "granted", "/data", false);
+  store::Grants grants(*state_);
+  ASSERT_TRUE(grants.add(key_, grant, {}, {"a person", "test"}));
+  const auto host = call();
+  EXPECT_EQ(host->file(reading("file")).error, 0);
+  ASSERT_TRUE(grants.add(key_, grant,
+                         {.until = clock_.now() + std::chrono::hours(1), .session = {}, .uses = {}},
+                         {"a person", "test"}));
+  EXPECT_EQ(host->file(reading("file")).error, 0);
+  clock_.advance(std::chrono::hours(2));
+  EXPECT_EQ(host->file(reading("file")).error, EACCES);
+}
+
 TEST_F(CallHostTest, AFolderThatComesLaterIsThereOnceAPersonHasSeenIt) {
   const std::string rules = fmt::format(
       "  storage:\n    allow: [{{uri: \"fs://{}/later\", access: [read], guest: "

@@ -117,26 +117,12 @@ int landlock_version() {
 }
 
 std::vector<std::filesystem::path> usual_readable_paths() {
-  return {"/etc/resolv.conf",
-          "/etc/hosts",
-          "/etc/nsswitch.conf",
-          "/etc/host.conf",
-          "/etc/gai.conf",
-          "/run/systemd/resolve",
-          "/run/resolvconf",
-          "/etc/ssl",
-          "/usr/lib/ssl",
-          "/usr/share/ca-certificates",
-          "/usr/local/share/ca-certificates",
-          "/dev/urandom",
-          "/sys/fs/cgroup",
-          "/proc/self/cgroup",
-          "/proc/meminfo",
-          "/lib",
-          "/lib64",
-          "/usr/lib",
-          "/usr/lib64",
-          "/usr/local/lib",
+  return {"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf",
+          "/run/systemd/resolve", "/run/resolvconf",
+          // Not /etc/ssl/private.
+          "/etc/ssl/certs", "/etc/ssl/openssl.cnf", "/usr/lib/ssl", "/usr/share/ca-certificates",
+          "/usr/local/share/ca-certificates", "/dev/urandom", "/sys/fs/cgroup", "/proc/self/cgroup",
+          "/proc/meminfo", "/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib",
           "/etc/ld.so.cache"};
 }
 

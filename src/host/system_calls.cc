@@ -146,19 +146,12 @@ void allow_network(SystemCallFilter& filter) {
   // What libcurl, c-ares, the engine's sockets and the control socket set. Others reach parts of
   // the kernel that nothing here needs: packet filters, firewalls, devices.
   constexpr std::array options{
-      SocketOption{SOL_SOCKET, SO_REUSEADDR},
-      SocketOption{SOL_SOCKET, SO_KEEPALIVE},
-      SocketOption{SOL_SOCKET, SO_SNDBUF},
-      SocketOption{SOL_SOCKET, SO_RCVBUF},
-      SocketOption{SOL_SOCKET, SO_SNDTIMEO},
-      SocketOption{SOL_SOCKET, SO_RCVTIMEO},
-      SocketOption{IPPROTO_TCP, TCP_NODELAY},
-      SocketOption{IPPROTO_TCP, TCP_KEEPIDLE},
-      SocketOption{IPPROTO_TCP, TCP_KEEPINTVL},
-      SocketOption{IPPROTO_TCP, TCP_KEEPCNT},
-      SocketOption{IPPROTO_IP, IP_TTL},
-      SocketOption{IPPROTO_IPV6, IPV6_V6ONLY},
-      SocketOption{IPPROTO_IPV6, IPV6_UNICAST_HOPS},
+      SocketOption{SOL_SOCKET, SO_KEEPALIVE},  SocketOption{SOL_SOCKET, SO_SNDBUF},
+      SocketOption{SOL_SOCKET, SO_RCVBUF},     SocketOption{SOL_SOCKET, SO_SNDTIMEO},
+      SocketOption{SOL_SOCKET, SO_RCVTIMEO},   SocketOption{IPPROTO_TCP, TCP_NODELAY},
+      SocketOption{IPPROTO_TCP, TCP_KEEPIDLE}, SocketOption{IPPROTO_TCP, TCP_KEEPINTVL},
+      SocketOption{IPPROTO_TCP, TCP_KEEPCNT},  SocketOption{IPPROTO_IP, IP_TTL},
+      SocketOption{IPPROTO_IPV6, IPV6_V6ONLY}, SocketOption{IPPROTO_IPV6, IPV6_UNICAST_HOPS},
   };
   for (const SocketOption& option : options) {
     filter.allow(SCMP_SYS(setsockopt), {argument_is(1, static_cast<std::uint64_t>(option.level)),
